@@ -1,0 +1,41 @@
+// The words on the control connection (a WebSocket that the controller opens to each agent), JSON text.
+import { z } from 'zod';
+import { GenerateRequest, RequestFailure, TokenEvent } from './generate.ts';
+import { HostPort, NodeFacts } from './node.ts';
+import { StageSpec, StageStats } from './stage.ts';
+
+/** controller → agent */
+export const ControlCommand = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('hello'),
+    protocol: z.int(),
+    controllerId: z.string(),
+    espalierVersion: z.string(),
+  }),
+  z.object({ kind: z.literal('deploy'), spec: StageSpec }),
+  z.object({ kind: z.literal('link'), epoch: z.int(), next: HostPort }),
+  z.object({ kind: z.literal('generate'), epoch: z.int(), request: GenerateRequest }),
+  z.object({ kind: z.literal('cancel'), epoch: z.int(), requestId: z.string() }),
+  z.object({ kind: z.literal('undeploy'), epoch: z.int() }),
+]);
+export type ControlCommand = z.infer<typeof ControlCommand>;
+
+/** agent → controller */
+export const ControlEvent = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('hello'), protocol: z.int(), node: NodeFacts }),
+  /** the agent closes the connection after this one */
+  z.object({ kind: z.literal('refused'), code: z.string(), message: z.string() }),
+  z.object({
+    kind: z.literal('stage-loaded'),
+    epoch: z.int(),
+    hop: HostPort,
+    pid: z.int(),
+    weightBytes: z.number(),
+  }),
+  z.object({ kind: z.literal('stage-linked'), epoch: z.int() }),
+  z.object({ kind: z.literal('stage-failed'), epoch: z.int(), code: z.string(), message: z.string() }),
+  z.object({ kind: z.literal('tokens'), epoch: z.int(), tokens: z.array(TokenEvent) }),
+  z.object({ kind: z.literal('request-failed'), epoch: z.int(), failure: RequestFailure }),
+  z.object({ kind: z.literal('stats'), epoch: z.int(), stats: StageStats }),
+]);
+export type ControlEvent = z.infer<typeof ControlEvent>;

@@ -1,0 +1,107 @@
+// The registry of every error that a user can see: code, HTTP status, and how to solve it.
+// docs/errors.md lists the same; a test holds them together.
+
+export const ERRORS = {
+  // requests
+  invalid_request: { status: 400, solve: 'Correct the field that the message names.' },
+  context_length_exceeded: {
+    status: 400,
+    solve: 'Shorten the conversation, or ask for fewer tokens with max_tokens.',
+  },
+  not_found: { status: 404, solve: 'Check the path; GET / lists the routes that exist.' },
+  model_not_found: { status: 404, solve: 'Use one of the ids that GET /v1/models lists.' },
+  body_too_large: { status: 413, solve: 'Send less: the message names the limit.' },
+  queue_full: { status: 429, solve: 'Try again after the time in Retry-After.' },
+  not_ready: { status: 503, solve: 'Wait until `espalier status` says serving; it says what is missing.' },
+  stage_lost: {
+    status: 503,
+    solve:
+      'Send the request again; `espalier status` shows which node was lost and when the cluster serves again.',
+  },
+  no_progress: {
+    status: 504,
+    solve: 'Look at `espalier status` for the stage that stands still, then send it again.',
+  },
+  engine_failed: {
+    status: 500,
+    solve: 'Send the request again; if it repeats, the log of the named node has the reason.',
+  },
+  internal: { status: 500, solve: 'This is a defect of Espalier: please report it with the log.' },
+  // model folders
+  model_folder_missing: {
+    status: 503,
+    solve: 'Give a folder in MLX format with --model DIR, on every node at the same path.',
+  },
+  model_file_missing: { status: 503, solve: 'Copy or download the named file again.' },
+  model_file_damaged: {
+    status: 503,
+    solve: 'Copy or download the named file again: its size or header is wrong.',
+  },
+  model_mismatch: {
+    status: 503,
+    solve: 'Take config.json and the weights from the same model folder, and the same folder on every node.',
+  },
+  model_unsupported: {
+    status: 503,
+    solve: 'Use a model of a supported architecture; the message lists them.',
+  },
+  // cluster
+  protocol_version: { status: 503, solve: 'Upgrade the side that the message names.' },
+  node_busy: {
+    status: 503,
+    solve: 'Stop the other controller, or start this one with the same ESPALIER_HOME.',
+  },
+  not_enough_nodes: { status: 503, solve: 'Start an agent on more machines: `espalier agent`.' },
+  engine_missing: {
+    status: 503,
+    solve: 'Run `npm start` or `npm test` once: the set-up installs what node-mlx needs.',
+  },
+  old_epoch: { status: 503, solve: 'Send the request again: the cluster was just deployed anew.' },
+  // start-up
+  port_taken: { status: 500, solve: 'Choose another port with --port, or stop the program that has it.' },
+  bad_option: { status: 400, solve: 'See --help for the values that the option takes.' },
+  controller_unreachable: {
+    status: 503,
+    solve: 'Start one with `npm start` or `espalier controller`, or name it with --controller URL.',
+  },
+} as const satisfies Record<string, { status: number; solve: string }>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** An error for people: a registered code, a message that names the thing, and the registry's way to solve it. */
+export class EspalierError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'EspalierError';
+    this.code = code;
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status;
+  }
+
+  get solve(): string {
+    return ERRORS[this.code].solve;
+  }
+}
+
+/** Whether a string (from another process) is one of our codes. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERRORS, code);
+}
+
+/**
+ * Anything thrown, as one of ours: unknown errors become `fallback` with their own message.
+ */
+export function asEspalierError(error: unknown, fallback: ErrorCode = 'internal'): EspalierError {
+  if (error instanceof EspalierError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new EspalierError(fallback, message, { cause: error });
+}
+
+/** The message and its way out, as one text for a terminal. */
+export function explain(error: EspalierError): string {
+  return `${error.message}\n  → ${error.solve}`;
+}

@@ -1,0 +1,55 @@
+// Every limit of the system in one place, each with the reason for its number. Units are in the names.
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** A chat body: 163,840 tokens of context at about 6 bytes a token in JSON is under 1 MiB; times 8 for escapes. */
+export const MAX_API_BODY_BYTES = 8 * MIB;
+/** Requests admitted by the controller at once (running and waiting); the next one gets 429. */
+export const MAX_REQUESTS = 256;
+/** Messages in one chat request: far over any client's habit, small enough to render at once. */
+export const MAX_CHAT_MESSAGES = 4096;
+
+/** A control message: the largest is `generate` with 163,840 token ids of at most 7 characters each: 1.1 MiB. */
+export const MAX_CONTROL_MESSAGE_BYTES = 4 * MIB;
+/** The controller's hello must come this soon after a control connection opens. */
+export const HELLO_TIMEOUT_MS = 3_000;
+/** Control heartbeats; a node is lost when none was answered for LEASE_MS. */
+export const HEARTBEAT_MS = 1_000;
+export const LEASE_MS = 5_000;
+
+/** Rows in one step: sessions that decode together. 64 rows of R1's hidden state are 1.8 MiB in float32. */
+export const MAX_ROWS = 64;
+/** Tokens in one step, all rows together: one prefill chunk of at most 2,048 and MAX_ROWS decode rows. */
+export const MAX_STEP_TOKENS = 2_048 + MAX_ROWS;
+/** The widest hidden state of any model meant for the cluster (Llama 405B: 16,384). */
+export const MAX_HIDDEN_SIZE = 16_384;
+/** A hop frame's payload: MAX_STEP_TOKENS x MAX_HIDDEN_SIZE x 4 bytes = 132 MiB is never needed; R1: 60 MiB. */
+export const MAX_FRAME_BYTES = 64 * MIB;
+/** Session operations in a step frame, as JSON: 64 opens with 64 stop ids each. */
+export const MAX_FRAME_OPS_BYTES = 256 * KIB;
+/** A hop's first frame must come this soon after its socket opens. */
+export const HOP_HELLO_TIMEOUT_MS = 3_000;
+/** Frames waiting in a stage: twice as many as the most stages a ring has. */
+export const MAX_QUEUED_FRAMES = 256;
+
+/** Sessions with KV on the stages at once; more requests wait in the head's queue. */
+export const MAX_SESSIONS = 64;
+
+/** Loading a stage: 377 GB over six disks at 1 GB/s is 63 s; a cold external disk is ten times slower. */
+export const LOAD_TIMEOUT_MS = 900_000;
+/** Linking the loaded stages into a ring. */
+export const LINK_TIMEOUT_MS = 10_000;
+/** A request without any token or progress for this long has failed: the slowest prefill chunk on a CPU takes seconds. */
+export const REQUEST_PROGRESS_TIMEOUT_MS = 120_000;
+
+/** A worker that was asked to stop is killed after this long; Ctrl-C must end everything within two seconds. */
+export const WORKER_STOP_MS = 500;
+/** Stages report their statistics this often. */
+export const STATS_INTERVAL_MS = 500;
+/** The status stream's interval. */
+export const STATUS_INTERVAL_MS = 500;
+/** Status subscribers at once. */
+export const MAX_STATUS_CLIENTS = 32;
+/** Events kept for the dashboard. */
+export const MAX_EVENTS = 100;

@@ -1,0 +1,49 @@
+// What a node tells of itself, over Bonjour (identity only) and over the control connection (the rest).
+import { z } from 'zod';
+
+/** The Bonjour service type: `_espalier._tcp`. */
+export const SERVICE_TYPE = 'espalier';
+
+/** The TXT record: identity only. A new boot id tells a restart that Bonjour itself would hide. */
+export const NodeAdvert = z.object({
+  id: z.string().min(8).max(64),
+  boot: z.string().min(1).max(64),
+  protocol: z.coerce.number().int(),
+});
+export type NodeAdvert = z.infer<typeof NodeAdvert>;
+
+export const NodeFacts = z.object({
+  id: z.string().min(8).max(64),
+  name: z.string().min(1).max(100),
+  bootId: z.string(),
+  pid: z.int(),
+  platform: z.string(),
+  arch: z.string(),
+  /** `Apple M3 Ultra`, or what the operating system calls the processor */
+  chip: z.string(),
+  cores: z.int().min(1),
+  memoryBytes: z.number().min(0),
+  espalierVersion: z.string(),
+});
+export type NodeFacts = z.infer<typeof NodeFacts>;
+
+export const HostPort = z.object({ host: z.string().min(1), port: z.int().min(1).max(65535) });
+export type HostPort = z.infer<typeof HostPort>;
+
+/**
+ * `127.0.0.1:7118`, `studio-2.local:7118` or `[fe80::1%en5]:7118`.
+ * @throws RangeError when it is not host:port
+ */
+export function parseHostPort(text: string): HostPort {
+  const match = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text.trim());
+  const host = match?.[1] ?? match?.[2];
+  const port = Number(match?.[3]);
+  if (host === undefined || !(port >= 1 && port <= 65535)) {
+    throw new RangeError(`"${text}" is not an address: write host:port, for example 192.168.1.20:7118`);
+  }
+  return { host, port };
+}
+
+export function formatHostPort({ host, port }: HostPort): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}

@@ -1,0 +1,45 @@
+// A stage as its agent and the controller see it: what it is given, and what it tells of itself.
+import { z } from 'zod';
+import { LayerRange } from './plan.ts';
+
+/** Everything a stage worker needs to take its place in a plan. */
+export const StageSpec = z.object({
+  epoch: z.int().min(1),
+  index: z.int().min(0),
+  stageCount: z.int().min(1),
+  range: LayerRange,
+  /** a folder in MLX format on the node's own disk */
+  modelDir: z.string().min(1),
+  /** sha256 over config.json and the weights' headers: every node must hold the same model */
+  modelFingerprint: z.string(),
+  contextTokens: z.int().min(1),
+  maxSessions: z.int().min(1),
+  /** tokens of one prefill chunk */
+  prefillChunkTokens: z.int().min(1),
+  /** a secret of this deployment: a hop whose hello lacks it is closed */
+  hopToken: z.string().min(16),
+});
+export type StageSpec = z.infer<typeof StageSpec>;
+
+/** What a stage measured of itself over the last interval. */
+export const StageStats = z.object({
+  pid: z.int(),
+  residentBytes: z.number(),
+  weightBytes: z.number(),
+  kvBytes: z.number(),
+  sessions: z.int(),
+  /** steps and tokens since the deployment */
+  stepsTotal: z.int(),
+  tokensTotal: z.int(),
+  /** tokens that passed through this stage in the interval, per second */
+  tokensPerSecond: z.number(),
+  /** generated tokens (decode rows) alone, per second */
+  decodeTokensPerSecond: z.number(),
+  /** mean time of one decode step, compute and transfer, over the interval; null when there was none */
+  stepTimeMs: z.number().nullable(),
+  /** share of the interval spent on steps, 0 to 1 */
+  busyShare: z.number().min(0).max(1),
+  /** bytes sent on the hop to the next stage, per second */
+  hopBytesPerSecond: z.number(),
+});
+export type StageStats = z.infer<typeof StageStats>;

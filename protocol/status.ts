@@ -1,0 +1,103 @@
+// The public picture of a cluster: what GET /cluster/v1/status answers and the WebSocket of the same path streams.
+// The dashboard and `espalier status` know nothing else.
+import { z } from 'zod';
+import { EngineName, LayerRange } from './plan.ts';
+
+export const STATUS_PATH = '/cluster/v1/status';
+
+/** starting: no plan yet · deploying: stages load · serving · degraded: was serving, cannot now · stopping */
+export const ClusterState = z.enum(['starting', 'deploying', 'serving', 'degraded', 'stopping']);
+export type ClusterState = z.infer<typeof ClusterState>;
+
+export const NodeStatus = z.object({
+  id: z.string(),
+  name: z.string(),
+  address: z.string(),
+  foundBy: z.enum(['bonjour', 'address']),
+  state: z.enum(['connected', 'lost']),
+  chip: z.string(),
+  cores: z.int(),
+  memoryBytes: z.number(),
+  pid: z.int(),
+});
+export type NodeStatus = z.infer<typeof NodeStatus>;
+
+export const StageStatus = z.object({
+  index: z.int(),
+  nodeId: z.string(),
+  /** the node's name */
+  node: z.string(),
+  range: LayerRange,
+  state: z.enum(['loading', 'loaded', 'linked', 'failed']),
+  pid: z.int().nullable(),
+  /** resident memory of the worker process, measured */
+  residentBytes: z.number().nullable(),
+  weightBytes: z.number(),
+  kvBytes: z.number().nullable(),
+  /** tokens through this stage per second (prefill and decode), measured over the last interval */
+  tokensPerSecond: z.number().nullable(),
+  decodeTokensPerSecond: z.number().nullable(),
+  /** mean decode step; keeps the last measured value while idle, null before the first step */
+  stepTimeMs: z.number().nullable(),
+  busyShare: z.number().nullable(),
+  hopBytesPerSecond: z.number().nullable(),
+  tokensTotal: z.int(),
+});
+export type StageStatus = z.infer<typeof StageStatus>;
+
+export const RequestStatus = z.object({
+  id: z.string(),
+  phase: z.enum(['waiting', 'prefill', 'decode']),
+  promptTokens: z.int(),
+  tokens: z.int(),
+  tokensPerSecond: z.number().nullable(),
+  ageMs: z.number(),
+});
+export type RequestStatus = z.infer<typeof RequestStatus>;
+
+export const ClusterEvent = z.object({
+  /** milliseconds since 1970 */
+  at: z.number(),
+  level: z.enum(['info', 'warn', 'error']),
+  text: z.string(),
+  /** how to fix it, where there is something to fix */
+  fix: z.string().nullable(),
+});
+export type ClusterEvent = z.infer<typeof ClusterEvent>;
+
+export const ClusterStatus = z.object({
+  /** milliseconds since 1970 */
+  at: z.number(),
+  espalierVersion: z.string(),
+  controllerPid: z.int(),
+  state: ClusterState,
+  /** why the cluster does not serve, in a sentence; null while it serves */
+  reason: z.string().nullable(),
+  engine: EngineName,
+  epoch: z.int(),
+  model: z
+    .object({
+      id: z.string(),
+      architecture: z.string(),
+      layerCount: z.int(),
+      quantization: z.string(),
+      contextTokens: z.int(),
+    })
+    .nullable(),
+  /** generated tokens, all requests together, measured at the controller */
+  tokensPerSecond: z.number(),
+  tokensPerSecondMinute: z.number(),
+  /** of the last request that began to answer; null before the first */
+  timeToFirstTokenMs: z.number().nullable(),
+  tokensTotal: z.int(),
+  requestsRunning: z.int(),
+  requestsWaiting: z.int(),
+  requestsCompleted: z.int(),
+  requestsFailed: z.int(),
+  nodes: z.array(NodeStatus),
+  stages: z.array(StageStatus),
+  requests: z.array(RequestStatus),
+  /** newest last */
+  events: z.array(ClusterEvent),
+});
+export type ClusterStatus = z.infer<typeof ClusterStatus>;
