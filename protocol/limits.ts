@@ -51,5 +51,9 @@ export const STATS_INTERVAL_MS = 500;
 export const STATUS_INTERVAL_MS = 500;
 /** Status subscribers at once. */
 export const MAX_STATUS_CLIENTS = 32;
+/** A status message: 256 requests, 100 events and 64 nodes of at most 1 KiB each are 0.4 MiB. */
+export const MAX_STATUS_MESSAGE_BYTES = MIB;
+/** A status stream that was silent for this long is broken: ten intervals. */
+export const STATUS_SILENCE_MS = 5_000;
 /** Events kept for the dashboard. */
 export const MAX_EVENTS = 100;

@@ -1,0 +1,120 @@
+// The door to node-mlx: our own typings for the calls that the engine makes (its published ones do not compile
+// under `strict`). Nobody else loads the package; a process that does may be killed by it, so only stage workers do.
+import { createRequire } from 'node:module';
+import { EspalierError } from '../../protocol/errors.ts';
+
+export interface Dtype {
+  readonly size: number;
+}
+/** A slice of an axis, as `mx.Slice(start, stop)` makes it. */
+export interface Slice {
+  readonly start: number | null;
+}
+export type Index = Slice | '...' | number | Tensor;
+
+export interface Tensor {
+  readonly shape: number[];
+  readonly size: number;
+  readonly ndim: number;
+  readonly nbytes: number;
+  readonly dtype: Dtype;
+  astype(dtype: Dtype): Tensor;
+  flatten(): Tensor;
+  index(...index: Index[]): Tensor;
+  indexPut_(index: Index[], value: Tensor): Tensor;
+  item(): number | boolean;
+  max(axis: number, keepdims?: boolean): Tensor;
+  min(axis: number, keepdims?: boolean): Tensor;
+  reshape(...shape: number[]): Tensor;
+  sum(axis: number, keepdims?: boolean): Tensor;
+  swapaxes(a: number, b: number): Tensor;
+  tolist(): unknown;
+  transpose(...axes: number[]): Tensor;
+}
+
+type Value = Tensor | number;
+
+export interface Mlx {
+  readonly float32: Dtype;
+  readonly float16: Dtype;
+  readonly bfloat16: Dtype;
+  readonly uint32: Dtype;
+  readonly int32: Dtype;
+  Slice(start?: number | null, stop?: number | null): Slice;
+  array(value: number | readonly number[] | readonly (readonly number[])[], dtype?: Dtype): Tensor;
+  add(a: Value, b: Value): Tensor;
+  arange(stop: number, dtype: Dtype): Tensor;
+  argmax(a: Tensor, axis: number): Tensor;
+  argpartition(a: Tensor, kth: number, axis: number): Tensor;
+  argsort(a: Tensor): Tensor;
+  blockSparseQMM(
+    x: Tensor,
+    w: Tensor,
+    scales: Tensor,
+    biases: Tensor,
+    lhsIndices: Tensor,
+    rhsIndices: Tensor,
+    transpose: boolean,
+    groupSize: number,
+    bits: number,
+  ): Tensor;
+  blockSparseMM(a: Tensor, b: Tensor, lhsIndices: Tensor, rhsIndices: Tensor): Tensor;
+  broadcastTo(a: Tensor, shape: number[]): Tensor;
+  concatenate(arrays: Tensor[], axis: number): Tensor;
+  cumsum(a: Tensor): Tensor;
+  dequantize(w: Tensor, scales: Tensor, biases: Tensor, groupSize: number, bits: number): Tensor;
+  divide(a: Value, b: Value): Tensor;
+  eval(...tensors: (Tensor | Tensor[])[]): void;
+  greaterEqual(a: Value, b: Value): Tensor;
+  less(a: Value, b: Value): Tensor;
+  lessEqual(a: Value, b: Value): Tensor;
+  load(path: string): Record<string, Tensor>;
+  matmul(a: Tensor, b: Tensor): Tensor;
+  multiply(a: Value, b: Value): Tensor;
+  negative(a: Tensor): Tensor;
+  ones(shape: number[], dtype: Dtype): Tensor;
+  quantizedMatmul(
+    x: Tensor,
+    w: Tensor,
+    scales: Tensor,
+    biases: Tensor,
+    transpose: boolean,
+    groupSize: number,
+    bits: number,
+  ): Tensor;
+  saveSafetensors(path: string, tensors: Record<string, Tensor>): void;
+  sigmoid(a: Tensor): Tensor;
+  softmax(a: Tensor, axis: number): Tensor;
+  split(a: Tensor, indices: number[], axis: number): Tensor[];
+  subtract(a: Value, b: Value): Tensor;
+  sum(a: Tensor): Tensor;
+  take(a: Tensor, indices: Tensor, axis: number): Tensor;
+  takeAlongAxis(a: Tensor, indices: Tensor, axis: number): Tensor;
+  topk(a: Tensor, k: number, axis: number): Tensor;
+  where(condition: Tensor, x: Value, y: Value): Tensor;
+  zeros(shape: number[], dtype: Dtype): Tensor;
+  readonly fast: {
+    rmsNorm(x: Tensor, weight: Tensor, eps: number): Tensor;
+    scaledDotProductAttention(q: Tensor, k: Tensor, v: Tensor, scale: number, mask?: Tensor): Tensor;
+  };
+  readonly metal: { isAvailable(): boolean };
+}
+
+function load(): Mlx {
+  try {
+    const require = createRequire(import.meta.url);
+    const { core } = require('@frost-beta/mlx') as { core: Mlx };
+    return core;
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    throw new EspalierError('engine_missing', `node-mlx cannot be loaded: ${reason}`, { cause: error });
+  }
+}
+
+export const mx: Mlx = load();
+
+/** The whole of an axis. */
+export const ALL: Slice = mx.Slice();
+
+/** Whether computations run on Metal; on the CPU, node-mlx multiplies float32 matrices only (others abort). */
+export const ON_GPU: boolean = mx.metal.isAvailable();

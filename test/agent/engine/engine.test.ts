@@ -1,0 +1,56 @@
+// The engine against mlx-lm: the reference cases' logits and tokens, whatever the split and the batch.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { referenceCases } from '../../support/reference.ts';
+import { evenRanges, StageChain } from '../../support/stages.ts';
+
+const EOS = 1;
+const prompts = referenceCases.map((reference) => reference.prompt_ids);
+
+function assertTokens(outputs: number[][]): void {
+  for (const [i, reference] of referenceCases.entries()) {
+    const shown = (outputs[i] as number[]).filter((id) => id !== EOS);
+    assert.deepEqual(
+      shown,
+      reference.greedy_ids.filter((id) => id !== EOS),
+      `case ${i} (${reference.kind})`,
+    );
+  }
+}
+
+for (const stages of [1, 2, 3, 6]) {
+  test(`through ${stages} stages, logits after each prompt are mlx-lm's to 1e-3`, async () => {
+    const chain = await StageChain.load(evenRanges(12, stages));
+    let compared = 0;
+    for (const [i, reference] of referenceCases.entries()) {
+      if (!reference.last_prompt_logits) continue;
+      const { session, op } = chain.open();
+      const rows = [{ session, position: 0, count: reference.prompt_ids.length, sample: true }];
+      const hidden = await chain.forward(rows, reference.prompt_ids, [op]);
+      const [logits] = chain.last.logits(rows, hidden)?.tolist() as [number[]];
+      const worst = Math.max(
+        ...reference.last_prompt_logits.map((value, id) => Math.abs(value - (logits[id] as number))),
+      );
+      assert.ok(worst <= 1e-3, `case ${i}: a logit differs by ${worst}`);
+      chain.drop(session);
+      compared++;
+    }
+    assert.ok(compared > 0);
+  });
+
+  test(`through ${stages} stages, all reference cases at once give mlx-lm's tokens`, async () => {
+    const chain = await StageChain.load(evenRanges(12, stages));
+    assertTokens(await chain.generateTogether(prompts));
+  });
+}
+
+test('one at a time and with the prompt in chunks of any length, the tokens are the same', async () => {
+  const chain = await StageChain.load([
+    { start: 0, end: 5 },
+    { start: 5, end: 12 },
+  ]);
+  const outputs = [];
+  for (const [i, ids] of prompts.entries())
+    outputs.push(await chain.generate(ids, { chunk: 1 + ((i * 7) % 40) }));
+  assertTokens(outputs);
+});
