@@ -1,7 +1,7 @@
 // The words on the control connection (a WebSocket that the controller opens to each agent), JSON text.
 import { z } from 'zod';
 import { GenerateRequest, RequestFailure, TokenEvent } from './generate.ts';
-import { HostPort, NodeFacts } from './node.ts';
+import { ClusterName, HostPort, NodeFacts } from './node.ts';
 import { StageSpec, StageStats } from './stage.ts';
 
 /** controller → agent */
@@ -10,6 +10,7 @@ export const ControlCommand = z.discriminatedUnion('kind', [
     kind: z.literal('hello'),
     protocol: z.int(),
     controllerId: z.string(),
+    cluster: ClusterName,
     espalierVersion: z.string(),
   }),
   z.object({ kind: z.literal('deploy'), spec: StageSpec }),

@@ -10,7 +10,14 @@ export const ERRORS = {
   },
   not_found: { status: 404, solve: 'Check the path; GET / lists the routes that exist.' },
   model_not_found: { status: 404, solve: 'Use one of the ids that GET /v1/models lists.' },
+  method_not_allowed: { status: 405, solve: 'Use one of the methods that the message names.' },
   body_too_large: { status: 413, solve: 'Send less: the message names the limit.' },
+  wrong_content_type: { status: 415, solve: 'Send the body as JSON with Content-Type: application/json.' },
+  headers_too_large: { status: 431, solve: 'Send fewer or shorter headers, 16 KiB in all.' },
+  foreign_origin: {
+    status: 403,
+    solve: 'Open the status stream from a program, or from a page that this controller itself served.',
+  },
   queue_full: { status: 429, solve: 'Try again after the time in Retry-After.' },
   not_ready: { status: 503, solve: 'Wait until `espalier status` says serving; it says what is missing.' },
   stage_lost: {
@@ -51,6 +58,7 @@ export const ERRORS = {
     status: 503,
     solve: 'Stop the other controller, or start this one with the same ESPALIER_HOME.',
   },
+  other_cluster: { status: 503, solve: 'Start agent and controller with the same --cluster NAME.' },
   not_enough_nodes: { status: 503, solve: 'Start an agent on more machines: `espalier agent`.' },
   engine_missing: {
     status: 503,
@@ -59,6 +67,10 @@ export const ERRORS = {
   old_epoch: { status: 503, solve: 'Send the request again: the cluster was just deployed anew.' },
   // start-up
   port_taken: { status: 500, solve: 'Choose another port with --port, or stop the program that has it.' },
+  home_not_writable: {
+    status: 500,
+    solve: 'Set ESPALIER_HOME to a folder that can be written, or free some space on its disk.',
+  },
   bad_option: { status: 400, solve: 'See --help for the values that the option takes.' },
   controller_unreachable: {
     status: 503,

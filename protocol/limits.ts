@@ -10,6 +10,26 @@ export const MAX_REQUESTS = 256;
 /** Messages in one chat request: far over any client's habit, small enough to render at once. */
 export const MAX_CHAT_MESSAGES = 4096;
 
+/** Connections to the API at once: 200 streaming clients, each with a few idle ones beside its stream. */
+export const MAX_API_CONNECTIONS = 1_024;
+/** Receiving one whole API request: MAX_API_BODY_BYTES at 1 Mbit/s is 67 s. */
+export const API_REQUEST_TIMEOUT_MS = 120_000;
+/** A stream says something at least this often: clients and proxies give up after 15 to 300 s of silence. */
+export const API_BEAT_MS = 10_000;
+/** A client that takes nothing of its stream for this long is gone: a laptop that sleeps must not hold a session. */
+export const API_STALLED_CLIENT_MS = 120_000;
+/** Open streams get this long to end when the controller stops; Ctrl-C must end everything within two seconds. */
+export const API_CLOSE_MS = 400;
+/** What Retry-After says with 429 and 503. */
+export const API_RETRY_AFTER_S = 5;
+/** Stop strings of one request (OpenAI's own limit), and the characters of one: each is searched for at each token. */
+export const MAX_STOP_STRINGS = 4;
+export const MAX_STOP_STRING_CHARS = 1_024;
+/** Longer prompts are tokenized in a thread of their own: at 1.2 MB/s this many characters hold the others up for 14 ms. */
+export const INLINE_TOKENIZE_CHARS = 16 * KIB;
+/** Tokenizing a whole body of MAX_API_BODY_BYTES in one word, the slowest there is, takes 20 s. */
+export const TOKENIZE_TIMEOUT_MS = 60_000;
+
 /** A control message: the largest is `generate` with 163,840 token ids of at most 7 characters each: 1.1 MiB. */
 export const MAX_CONTROL_MESSAGE_BYTES = 4 * MIB;
 /** The controller's hello must come this soon after a control connection opens. */
@@ -55,5 +75,9 @@ export const MAX_STATUS_CLIENTS = 32;
 export const MAX_STATUS_MESSAGE_BYTES = MIB;
 /** A status stream that was silent for this long is broken: ten intervals. */
 export const STATUS_SILENCE_MS = 5_000;
+/** A status subscriber that is this far behind (ten of the largest messages) is dropped. */
+export const MAX_STATUS_BACKLOG_BYTES = 4 * MIB;
+/** Subscribers have nothing to say. */
+export const MAX_STATUS_INPUT_BYTES = KIB;
 /** Events kept for the dashboard. */
 export const MAX_EVENTS = 100;

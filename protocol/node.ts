@@ -4,11 +4,18 @@ import { z } from 'zod';
 /** The Bonjour service type: `_espalier._tcp`. */
 export const SERVICE_TYPE = 'espalier';
 
+/** The name that agents and their controller share: two clusters on one network leave each other alone. */
+export const ClusterName = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,63}$/, 'letters, digits, dots and dashes, at most 63');
+export const DEFAULT_CLUSTER = 'home';
+
 /** The TXT record: identity only. A new boot id tells a restart that Bonjour itself would hide. */
 export const NodeAdvert = z.object({
   id: z.string().min(8).max(64),
   boot: z.string().min(1).max(64),
   protocol: z.coerce.number().int(),
+  cluster: ClusterName,
 });
 export type NodeAdvert = z.infer<typeof NodeAdvert>;
 

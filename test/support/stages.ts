@@ -8,6 +8,7 @@ import type { Row, SessionOp } from '../../agent/engine/step.ts';
 import type { Sampling } from '../../protocol/generate.ts';
 import type { LayerRange } from '../../protocol/plan.ts';
 import { demoModelDir } from './paths.ts';
+import { GREEDY } from './sampling.ts';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as (options: { type: 'minor' }) => void;
@@ -24,8 +25,6 @@ export function evenRanges(layers: number, count: number): LayerRange[] {
     end: Math.floor((layers * (i + 1)) / count),
   }));
 }
-
-export const GREEDY: Sampling = { temperature: 0, topP: 1, seed: 0 };
 
 export class StageChain {
   readonly engines: Engine[];
@@ -68,6 +67,13 @@ export class StageChain {
     }
     await settle();
     return hidden as Tensor;
+  }
+
+  /** The logits of the first sampling row. */
+  lastLogits(rows: Row[], hidden: Tensor): number[] {
+    const logits = this.last.logits(rows, hidden);
+    if (!logits) throw new Error('no row samples');
+    return (logits.tolist() as number[][])[0] ?? [];
   }
 
   async step(rows: Row[], ids: number[], ops: SessionOp[] = []): Promise<Sampled[]> {
@@ -132,7 +138,8 @@ export class StageChain {
         rows,
         now.map(([, { token }]) => token),
       );
-      now.forEach(([i, { session, position }], place) => take(sampled[place], i, session, position + 1));
+      for (const [place, [i, { session, position }]] of now.entries())
+        take(sampled[place], i, session, position + 1);
     }
     return outputs;
   }

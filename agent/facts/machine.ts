@@ -1,0 +1,24 @@
+// What this machine is, as far as Node itself knows.
+import { randomUUID } from 'node:crypto';
+import { arch, availableParallelism, cpus, hostname, platform, totalmem } from 'node:os';
+import type { NodeFacts } from '../../protocol/node.ts';
+import { ESPALIER_VERSION } from '../../protocol/version.ts';
+
+/** Tells one start of an agent from the next, where Bonjour would not. */
+const BOOT_ID = randomUUID();
+
+/** @param name shown to people; the host's name without its domain when undefined */
+export function machineFacts(id: string, name: string | undefined): NodeFacts {
+  return {
+    id,
+    name: name ?? hostname().replace(/\..*$/, ''),
+    bootId: BOOT_ID,
+    pid: process.pid,
+    platform: platform(),
+    arch: arch(),
+    chip: cpus()[0]?.model.trim() || 'unknown',
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
+    espalierVersion: ESPALIER_VERSION,
+  };
+}

@@ -1,0 +1,54 @@
+// The agent: one per node. Advertises itself, answers a controller, and keeps the stage that it is given. It never runs
+// model math in its own process.
+import { loadIdentity } from '../protocol/identity.ts';
+import { createLog } from '../protocol/log.ts';
+import { advertise } from './advertise.ts';
+import { ControlServer } from './control-server.ts';
+import { machineFacts } from './facts/machine.ts';
+import { sweepScratchDirs } from './stage/scratch.ts';
+import { StageHost } from './stage-host.ts';
+
+export interface AgentOptions {
+  /** shown to people; the host's name when undefined */
+  name?: string | undefined;
+  /** where the control connection and the hops listen */
+  host: string;
+  /** 0 for any free one */
+  port: number;
+  /** the IPv4 address of the only interface to advertise on; undefined for all */
+  bonjourInterface?: string | undefined;
+  /** the cluster that this node belongs to */
+  cluster: string;
+  /** ESPALIER_HOME */
+  home: string;
+}
+
+export interface RunningAgent {
+  port: number;
+  stop(): Promise<void>;
+}
+
+/** @throws EspalierError port_taken, bad_option */
+export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
+  const log = createLog('agent');
+  const { id } = loadIdentity(options.home, 'agent');
+  const node = machineFacts(id, options.name);
+  sweepScratchDirs();
+  const stages = new StageHost(log, (event) => control.send(event));
+  const control: ControlServer = new ControlServer(node, options.cluster, log, {
+    onCommand: (command, localHost) => stages.handle(command, localHost),
+    onDisconnect: () => void stages.stop(),
+  });
+  const port = await control.listen(options.host, options.port);
+  const onlyLoopback = options.host === '127.0.0.1' || options.host === 'localhost';
+  const chosen = options.bonjourInterface ?? (onlyLoopback ? '127.0.0.1' : undefined);
+  const advertisement = advertise(node, options.cluster, port, chosen, log);
+  log.info({ id, host: options.host, port }, `agent ${node.name} is up`);
+  return {
+    port,
+    async stop() {
+      control.close();
+      await Promise.all([stages.stop(), advertisement.stop()]);
+    },
+  };
+}

@@ -1,0 +1,205 @@
+// The heart of a stage worker: takes steps from the hop before it (on the first stage: from the scheduler), runs them
+// through the engine one after the other, and sends what comes out to the next stage. It knows its neighbours only.
+import { EspalierError } from '../../protocol/errors.ts';
+import type { GenerateRequest, RequestFailure, TokenEvent } from '../../protocol/generate.ts';
+import { MAX_QUEUED_FRAMES, MAX_REQUESTS, MAX_ROWS } from '../../protocol/limits.ts';
+import { formatRange } from '../../protocol/plan.ts';
+import type { StageSpec } from '../../protocol/stage.ts';
+import type { Engine, Sampled } from '../engine/engine.ts';
+import type { Tensor } from '../engine/mlx.ts';
+import { tokenCount } from '../engine/step.ts';
+import { type TensorBytes, wireDtype } from '../engine/tensor-bytes.ts';
+import type { Frame, StepFrame, TokensFrame } from './frame.ts';
+import type { Meter } from './meter.ts';
+import { Scheduler } from './scheduler.ts';
+
+export interface StageOutlets {
+  /** to the next stage; on a cluster of one stage there is none */
+  send(frame: Frame): void;
+  tokens(events: TokenEvent[]): void;
+  failed(failure: RequestFailure): void;
+  /** frees what a step left behind */
+  settle(): Promise<void>;
+}
+
+export class StageLoop {
+  readonly #spec: StageSpec;
+  readonly #engine: Engine;
+  readonly #bytes: TensorBytes;
+  readonly #meter: Meter;
+  readonly #outlets: StageOutlets;
+  readonly #scheduler: Scheduler | undefined;
+  readonly #frames: Frame[] = [];
+  #wake: (() => void) | undefined;
+  /** something arrived since the last turn began */
+  #news = false;
+  #stopped = false;
+
+  constructor(spec: StageSpec, engine: Engine, bytes: TensorBytes, meter: Meter, outlets: StageOutlets) {
+    this.#spec = spec;
+    this.#engine = engine;
+    this.#bytes = bytes;
+    this.#meter = meter;
+    this.#outlets = outlets;
+    if (engine.isFirst) {
+      this.#scheduler = new Scheduler({
+        stageCount: spec.stageCount,
+        prefillChunkTokens: spec.prefillChunkTokens,
+        maxSessions: spec.maxSessions,
+        maxWaiting: MAX_REQUESTS,
+        maxRows: MAX_ROWS,
+      });
+    }
+  }
+
+  /**
+   * First stage only: takes a request into the queue.
+   * @throws EspalierError invalid_request, context_length_exceeded, queue_full: for this request alone
+   */
+  submit(request: GenerateRequest): void {
+    if (!this.#scheduler) throw new EspalierError('internal', 'requests go to the first stage');
+    const wrong = request.promptIds.find((id) => id >= this.#engine.vocabSize);
+    if (wrong !== undefined) {
+      throw new EspalierError(
+        'invalid_request',
+        `token id ${wrong} is not in the vocabulary of ${this.#engine.vocabSize}`,
+      );
+    }
+    const needed = request.promptIds.length + request.maxTokens;
+    if (needed > this.#spec.contextTokens) {
+      const what = `${request.promptIds.length} prompt tokens and ${request.maxTokens} more exceed`;
+      throw new EspalierError(
+        'context_length_exceeded',
+        `${what} the context of ${this.#spec.contextTokens} tokens`,
+      );
+    }
+    this.#scheduler.add(request);
+    this.#notify();
+  }
+
+  cancel(requestId: string): void {
+    this.#scheduler?.cancel(requestId);
+    this.#notify();
+  }
+
+  /** @throws Error when more frames arrive than a ring can have in flight: the neighbour is out of order */
+  receive(frame: Frame): void {
+    if (frame.epoch !== this.#spec.epoch) return; // of a plan that is no more
+    if (this.#frames.length >= MAX_QUEUED_FRAMES)
+      throw new Error('the stage before this one sends without end');
+    this.#frames.push(frame);
+    this.#notify();
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#notify();
+  }
+
+  /** Runs until `stop`. Rejects when a step fails: the session's KV is then in doubt, and the stage must end. */
+  async run(): Promise<void> {
+    while (!this.#stopped) {
+      this.#news = false;
+      const worked = this.#scheduler ? await this.#headTurn(this.#scheduler) : await this.#turn();
+      if (worked) await this.#outlets.settle();
+      else await this.#sleep();
+    }
+  }
+
+  #notify(): void {
+    this.#news = true;
+    this.#wake?.();
+  }
+
+  /** Until something arrives; not at all if it did since the turn began. */
+  #sleep(): Promise<void> {
+    if (this.#news) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#wake = () => {
+        this.#wake = undefined;
+        resolve();
+      };
+    });
+  }
+
+  async #headTurn(scheduler: Scheduler): Promise<boolean> {
+    for (const frame of this.#frames.splice(0)) {
+      if (frame.kind === 'tokens') scheduler.complete(frame.step, frame.sampled);
+    }
+    const next = scheduler.next();
+    if (!next) return false;
+    await this.#runStep(
+      { kind: 'step', epoch: this.#spec.epoch, step: next.step, ops: next.ops, rows: next.rows },
+      next.ids,
+    );
+    return true;
+  }
+
+  async #turn(): Promise<boolean> {
+    const frame = this.#frames.shift();
+    if (!frame) return false;
+    if (frame.kind === 'step') await this.#runStep(frame, undefined);
+    return true;
+  }
+
+  async #runStep(frame: StepFrame, ids: readonly number[] | undefined): Promise<void> {
+    const begin = performance.now();
+    this.#engine.apply(frame.ops);
+    let hidden: Tensor | undefined;
+    if (frame.rows.length > 0) hidden = await this.#engine.run(frame.rows, ids ?? this.#inputOf(frame));
+    if (this.#engine.isLast) this.#answer(frame, hidden);
+    else this.#outlets.send(this.#withHidden(frame, hidden));
+    this.#meter.step(frame.rows, performance.now() - begin);
+  }
+
+  #inputOf({ rows, hidden }: StepFrame): Tensor {
+    if (!hidden) throw new EspalierError('engine_failed', 'a step with rows came without their hidden state');
+    return this.#bytes.write(hidden.bytes, hidden.dtype, [tokenCount(rows), hidden.width]);
+  }
+
+  #withHidden(frame: StepFrame, hidden: Tensor | undefined): StepFrame {
+    const { kind, epoch, step, ops, rows } = frame;
+    if (!hidden) return { kind, epoch, step, ops, rows };
+    const width = hidden.shape[1] as number;
+    return {
+      kind,
+      epoch,
+      step,
+      ops,
+      rows,
+      hidden: { dtype: wireDtype(hidden), width, bytes: this.#bytes.read(hidden) },
+    };
+  }
+
+  /** Last stage: draws the tokens, sends them to the first stage and only then tells the agent. */
+  #answer(frame: StepFrame, hidden: Tensor | undefined): void {
+    const sampled = hidden ? this.#engine.sample(frame.rows, hidden) : [];
+    const answer: TokensFrame = {
+      kind: 'tokens',
+      epoch: frame.epoch,
+      step: frame.step,
+      sampled: sampled.map(({ session, token, finish }) => ({
+        session,
+        token,
+        outcome: token === undefined ? 'failed' : (finish ?? 'next'),
+      })),
+    };
+    if (this.#scheduler) this.#scheduler.complete(answer.step, answer.sampled);
+    else this.#outlets.send(answer);
+    this.#tell(sampled);
+  }
+
+  #tell(sampled: readonly Sampled[]): void {
+    const events: TokenEvent[] = [];
+    for (const { requestId, index, token, finish } of sampled) {
+      if (token !== undefined)
+        events.push({ requestId, index, token: finish === 'stop' ? null : token, finish });
+      else this.#outlets.failed({ requestId, code: 'engine_failed', message: this.#notFinite() });
+    }
+    if (events.length > 0) this.#outlets.tokens(events);
+  }
+
+  #notFinite(): string {
+    return `the logits after layers ${formatRange(this.#spec.range)} are not finite: a weight of the model is damaged`;
+  }
+}

@@ -1,0 +1,149 @@
+// Entry of a stage worker, a child process of an agent. It wires the engine, the hops and the agent's channel together
+// and ends when the agent is gone. It may block for seconds in a step and may be killed by MLX: the agent expects both.
+import { rmSync } from 'node:fs';
+import { setImmediate } from 'node:timers/promises';
+import { asEspalierError, EspalierError } from '../../protocol/errors.ts';
+import { STATS_INTERVAL_MS } from '../../protocol/limits.ts';
+import { WorkerCommand, type WorkerEvent } from '../../protocol/worker.ts';
+import type { Engine } from '../engine/engine.ts';
+import { HopClient, HopServer } from './hop.ts';
+import { Meter } from './meter.ts';
+import { StageLoop } from './stage-loop.ts';
+
+type Load = WorkerCommand & { kind: 'load' };
+
+const send = (event: WorkerEvent) => process.send?.(event);
+
+/** node-mlx frees tensors only after a garbage collection and a turn of the event loop. */
+async function settle(): Promise<void> {
+  (globalThis.gc as (options: { type: 'minor' }) => void)({ type: 'minor' });
+  await setImmediate();
+}
+
+/** The last words: the reason goes to the agent, then the process ends. */
+function die(error: unknown): void {
+  const { code, message } = asEspalierError(error, 'engine_failed');
+  process.send?.({ kind: 'fatal', code, message } satisfies WorkerEvent, () => process.exit(1));
+}
+
+class Worker {
+  readonly #load: Load;
+  readonly #engine: Engine;
+  readonly #server: HopServer;
+  readonly #loop: StageLoop;
+  readonly #meter = new Meter(performance.now());
+  #next: HopClient | undefined;
+  #openHops = 0;
+
+  private constructor(load: Load, engine: Engine, bytes: ConstructorParameters<typeof StageLoop>[2]) {
+    const { spec } = load;
+    this.#load = load;
+    this.#engine = engine;
+    this.#loop = new StageLoop(spec, engine, bytes, this.#meter, {
+      send: (frame) => this.#next?.send(frame),
+      tokens: (tokens) => send({ kind: 'tokens', tokens }),
+      failed: (failure) => send({ kind: 'request-failed', failure }),
+      settle,
+    });
+    const fromStage = (spec.index + spec.stageCount - 1) % spec.stageCount;
+    this.#server = new HopServer(
+      { epoch: spec.epoch, fromStage, hopToken: spec.hopToken },
+      {
+        onLinked: () => this.#hopOpened(),
+        onFrame: (frame) => this.#loop.receive(frame),
+        onLost: (reason) =>
+          die(new EspalierError('stage_lost', `the hop from stage ${fromStage} was lost: ${reason}`)),
+        onRefused: (reason) => process.stderr.write(`${reason}\n`),
+      },
+    );
+  }
+
+  static async load(load: Load): Promise<Worker> {
+    const { spec, scratchDir, hopHost } = load;
+    // loaded here, so that a missing library is an answer and not a crash
+    const { Engine } = await import('../engine/engine.ts');
+    const { TensorBytes } = await import('../engine/tensor-bytes.ts');
+    const { modelDir, range, contextTokens, maxSessions } = spec;
+    const engine = await Engine.load({ modelDir, range, contextTokens, maxSessions, settle });
+    if (engine.fingerprint !== spec.modelFingerprint) {
+      throw new EspalierError(
+        'model_mismatch',
+        `${modelDir} on this node is not the model that the controller has`,
+      );
+    }
+    const worker = new Worker(load, engine, new TensorBytes(scratchDir));
+    const hopPort = await worker.#server.listen(hopHost);
+    send({ kind: 'loaded', hopPort, weightBytes: engine.weightBytes });
+    return worker;
+  }
+
+  async link(next: { host: string; port: number }): Promise<void> {
+    const { epoch, index, hopToken, stageCount } = this.#load.spec;
+    if (stageCount > 1) {
+      this.#next = await HopClient.dial(next, { epoch, fromStage: index, hopToken }, (reason) =>
+        die(
+          new EspalierError('stage_lost', `the hop to stage ${(index + 1) % stageCount} was lost: ${reason}`),
+        ),
+      );
+      this.#hopOpened();
+    } else {
+      send({ kind: 'linked' });
+    }
+    this.#loop.run().catch(die);
+    setInterval(() => this.#report(), STATS_INTERVAL_MS).unref();
+  }
+
+  handle(command: WorkerCommand): void {
+    if (command.kind === 'cancel') this.#loop.cancel(command.requestId);
+    if (command.kind === 'link') this.link(command.next).catch(die);
+    if (command.kind === 'generate') this.#generate(command);
+  }
+
+  #generate({ request }: WorkerCommand & { kind: 'generate' }): void {
+    try {
+      this.#loop.submit(request);
+    } catch (error) {
+      const { code, message } = asEspalierError(error);
+      send({ kind: 'request-failed', failure: { requestId: request.requestId, code, message } });
+    }
+  }
+
+  #hopOpened(): void {
+    this.#openHops += 1;
+    if (this.#openHops === 2) send({ kind: 'linked' });
+  }
+
+  #report(): void {
+    const interval = this.#meter.report(performance.now(), this.#next?.sentBytes ?? 0);
+    const { weightBytes, kvBytes, sessionCount: sessions } = this.#engine;
+    const residentBytes = process.memoryUsage.rss();
+    send({
+      kind: 'stats',
+      stats: { pid: process.pid, residentBytes, weightBytes, kvBytes, sessions, ...interval },
+    });
+  }
+}
+
+let scratchDir: string | undefined;
+let worker: Promise<Worker> | undefined;
+
+process.on('message', (message) => {
+  const command = WorkerCommand.safeParse(message);
+  if (!command.success) return die(new EspalierError('internal', `the agent sent ${command.error.message}`));
+  if (command.data.kind === 'stop') process.exit(0);
+  if (command.data.kind === 'load') {
+    scratchDir = command.data.scratchDir;
+    worker = Worker.load(command.data);
+    worker.catch(die);
+    return;
+  }
+  const { data } = command;
+  worker?.then((ready) => ready.handle(data)).catch(die);
+});
+// a terminal's Ctrl-C reaches everybody; the agent ends its workers in order
+process.on('SIGINT', () => undefined);
+process.on('disconnect', () => process.exit(0));
+process.on('uncaughtException', die);
+process.on('exit', () => {
+  if (scratchDir) rmSync(scratchDir, { recursive: true, force: true });
+});

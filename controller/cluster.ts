@@ -1,0 +1,336 @@
+// The heart of the controller, without I/O: events in, a new state and effects out. It decides when to plan, what each
+// node is to do, and when a deployment is over.
+import { EspalierError } from '../protocol/errors.ts';
+import type { HostPort, NodeFacts } from '../protocol/node.ts';
+import { formatRange, type ModelCard, type Plan } from '../protocol/plan.ts';
+import type { StageStats } from '../protocol/stage.ts';
+import type { ClusterEvent, ClusterState } from '../protocol/status.ts';
+import { planStages } from './planner/planner.ts';
+
+export interface KnownNode {
+  facts: NodeFacts;
+  address: HostPort;
+  foundBy: 'bonjour' | 'address';
+  connected: boolean;
+}
+
+export interface DeployedStage {
+  nodeId: string;
+  state: 'loading' | 'loaded' | 'linked' | 'failed';
+  hop: HostPort | undefined;
+  pid: number | undefined;
+  weightBytes: number;
+  stats: StageStats | undefined;
+  /** the last measured decode step, kept while idle */
+  stepTimeMs: number | undefined;
+}
+
+export interface Deployment {
+  epoch: number;
+  plan: Plan;
+  stages: DeployedStage[];
+  /** milliseconds, for the deadline */
+  since: number;
+}
+
+export interface Cluster {
+  readonly card: ModelCard;
+  /** nodes to wait for before the first plan; undefined: whoever is there when nobody new has come for a while */
+  readonly wantedNodes: number | undefined;
+  nodes: Map<string, KnownNode>;
+  deployment: Deployment | undefined;
+  epoch: number;
+  hasServed: boolean;
+  /** failed deployments in a row */
+  failures: number;
+  /** no new plan before this time */
+  planNotBefore: number;
+  lastNodeAt: number;
+  /** when a request last began, ran or ended */
+  lastBusyAt: number;
+  reason: string | undefined;
+  requestsRunning: number;
+}
+
+export type ClusterInput =
+  | { kind: 'node-connected'; node: KnownNode }
+  | { kind: 'node-lost'; nodeId: string; reason: string }
+  | { kind: 'stage-loaded'; nodeId: string; epoch: number; hop: HostPort; pid: number; weightBytes: number }
+  | { kind: 'stage-linked'; nodeId: string; epoch: number }
+  | { kind: 'stage-failed'; nodeId: string; epoch: number; code: string; message: string }
+  | { kind: 'stats'; nodeId: string; epoch: number; stats: StageStats }
+  | { kind: 'requests'; running: number }
+  | { kind: 'tick' };
+
+export type Effect =
+  | { kind: 'deploy'; epoch: number; plan: Plan }
+  | { kind: 'link'; epoch: number; nodeId: string; next: HostPort }
+  | { kind: 'undeploy'; epoch: number; nodeId: string }
+  | { kind: 'fail-requests'; code: 'stage_lost'; message: string }
+  | { kind: 'event'; level: ClusterEvent['level']; text: string; fix?: string };
+
+/** Without a wanted number, a plan waits until no new node has come for this long. */
+const SETTLE_MS = 3_000;
+/** A deployment that is not up by then has failed: loading has its own deadline in the agent, this is above it. */
+const DEPLOY_TIMEOUT_MS = 930_000;
+/** A node that came back is used when the cluster has been idle for this long. */
+const REJOIN_MS = 2_000;
+const BACKOFF_MS = [500, 1_000, 2_000, 5_000, 10_000, 30_000] as const;
+
+export function newCluster(card: ModelCard, wantedNodes: number | undefined): Cluster {
+  return {
+    card,
+    wantedNodes,
+    nodes: new Map(),
+    deployment: undefined,
+    epoch: 0,
+    hasServed: false,
+    failures: 0,
+    planNotBefore: 0,
+    lastNodeAt: 0,
+    lastBusyAt: 0,
+    reason: undefined,
+    requestsRunning: 0,
+  };
+}
+
+/** The public word for a state. */
+export function clusterState(cluster: Cluster): ClusterState {
+  const { deployment } = cluster;
+  if (deployment && isServing(deployment)) return 'serving';
+  if (deployment) return 'deploying';
+  return cluster.hasServed || cluster.failures > 0 ? 'degraded' : 'starting';
+}
+
+export function isServing(deployment: Deployment): boolean {
+  return deployment.stages.every((stage) => stage.state === 'linked');
+}
+
+/** Why it does not serve, in a sentence; null when it does. */
+export function clusterReason(cluster: Cluster): string | null {
+  const state = clusterState(cluster);
+  if (state === 'serving') return null;
+  if (state === 'deploying') {
+    const stages = cluster.deployment?.stages ?? [];
+    const loaded = stages.filter((stage) => stage.state !== 'loading').length;
+    return `${loaded} of ${stages.length} stages have loaded`;
+  }
+  return cluster.reason ?? waiting(cluster);
+}
+
+function waiting(cluster: Cluster): string {
+  const here = connectedNodes(cluster).length;
+  const wanted = cluster.hasServed ? 1 : (cluster.wantedNodes ?? 1);
+  return here < wanted ? `waiting for nodes: ${here} of ${wanted} are connected` : 'about to plan';
+}
+
+function connectedNodes(cluster: Cluster): KnownNode[] {
+  // by name, then id: the same nodes give the same plan
+  return [...cluster.nodes.values()]
+    .filter((node) => node.connected)
+    .sort(
+      (a, b) =>
+        a.facts.name.localeCompare(b.facts.name, 'en', { numeric: true }) ||
+        (a.facts.id < b.facts.id ? -1 : 1),
+    );
+}
+
+/**
+ * Takes one event. Changes `cluster` in place.
+ * @param now milliseconds on a clock that never jumps
+ * @returns what is to be done, in order
+ */
+export function advance(cluster: Cluster, input: ClusterInput, now: number): Effect[] {
+  switch (input.kind) {
+    case 'node-connected':
+      return nodeConnected(cluster, input.node, now);
+    case 'node-lost':
+      return nodeLost(cluster, input.nodeId, input.reason, now);
+    case 'stage-loaded':
+      return onStage(cluster, input, (stage, deployment) => {
+        Object.assign(stage, {
+          state: 'loaded',
+          hop: input.hop,
+          pid: input.pid,
+          weightBytes: input.weightBytes,
+        });
+        return linkWhenLoaded(deployment);
+      });
+    case 'stage-linked':
+      return onStage(cluster, input, (stage, deployment) => {
+        stage.state = 'linked';
+        return isServing(deployment) ? nowServing(cluster, deployment) : [];
+      });
+    case 'stage-failed':
+      return onStage(cluster, input, (stage) => {
+        stage.state = 'failed';
+        const name = cluster.nodes.get(input.nodeId)?.facts.name ?? input.nodeId;
+        return endDeployment(cluster, `${name}: ${input.message}`, now);
+      });
+    case 'stats':
+      return onStage(cluster, input, (stage) => {
+        stage.stats = input.stats;
+        stage.stepTimeMs = input.stats.stepTimeMs ?? stage.stepTimeMs;
+        return [];
+      });
+    case 'requests':
+      cluster.requestsRunning = input.running;
+      cluster.lastBusyAt = now;
+      return [];
+    case 'tick':
+      return tick(cluster, now);
+  }
+}
+
+function nodeConnected(cluster: Cluster, node: KnownNode, now: number): Effect[] {
+  const { id, name } = node.facts;
+  const before = cluster.nodes.get(id);
+  cluster.nodes.set(id, node);
+  cluster.lastNodeAt = now;
+  const effects: Effect[] = [
+    { kind: 'event', level: 'info', text: `${name} is ${before ? 'back' : `found by ${node.foundBy}`}` },
+  ];
+  // an agent that was started anew holds no stage: its old one is gone even if nobody saw it go
+  if (before?.connected && before.facts.bootId !== node.facts.bootId && holdsStage(cluster, id)) {
+    effects.push(...endDeployment(cluster, `${name} was started anew`, now));
+  }
+  return [...effects, ...tick(cluster, now)];
+}
+
+function nodeLost(cluster: Cluster, nodeId: string, reason: string, now: number): Effect[] {
+  const node = cluster.nodes.get(nodeId);
+  if (!node?.connected) return [];
+  node.connected = false;
+  const text = `${node.facts.name} is lost: ${reason}`;
+  const event: Effect = {
+    kind: 'event',
+    level: 'warn',
+    text,
+    fix: `Look at the agent on ${node.facts.name}; it is used again when it is back.`,
+  };
+  return holdsStage(cluster, nodeId) ? [event, ...endDeployment(cluster, text, now)] : [event];
+}
+
+function holdsStage(cluster: Cluster, nodeId: string): boolean {
+  return cluster.deployment?.stages.some((stage) => stage.nodeId === nodeId) ?? false;
+}
+
+/** Events of a stage count only for the deployment that it belongs to. */
+function onStage(
+  cluster: Cluster,
+  input: { nodeId: string; epoch: number },
+  change: (stage: DeployedStage, deployment: Deployment) => Effect[],
+): Effect[] {
+  const { deployment } = cluster;
+  const stage = deployment?.stages.find((candidate) => candidate.nodeId === input.nodeId);
+  if (!deployment || !stage || deployment.epoch !== input.epoch) return [];
+  return change(stage, deployment);
+}
+
+function linkWhenLoaded(deployment: Deployment): Effect[] {
+  const { stages, epoch } = deployment;
+  if (!stages.every((stage) => stage.state === 'loaded')) return [];
+  return stages.map((stage, index) => {
+    const next = stages[(index + 1) % stages.length] as DeployedStage;
+    return { kind: 'link', epoch, nodeId: stage.nodeId, next: next.hop as HostPort };
+  });
+}
+
+function nowServing(cluster: Cluster, deployment: Deployment): Effect[] {
+  cluster.hasServed = true;
+  cluster.failures = 0;
+  cluster.reason = undefined;
+  const parts = deployment.plan.stages.map(
+    ({ nodeId, range }) => `${cluster.nodes.get(nodeId)?.facts.name} ${formatRange(range)}`,
+  );
+  const text = `serving ${cluster.card.id}: layers ${parts.join(' → ')}`;
+  return [{ kind: 'event', level: 'info', text }];
+}
+
+function endDeployment(cluster: Cluster, why: string, now: number): Effect[] {
+  const { deployment } = cluster;
+  if (!deployment) return [];
+  const wasServing = isServing(deployment) || cluster.requestsRunning > 0;
+  cluster.deployment = undefined;
+  cluster.reason = why;
+  const backoff = BACKOFF_MS[Math.min(cluster.failures, BACKOFF_MS.length - 1)] as number;
+  cluster.failures += 1;
+  cluster.planNotBefore = now + backoff;
+  const effects: Effect[] = deployment.stages
+    .filter((stage) => cluster.nodes.get(stage.nodeId)?.connected)
+    .map((stage) => ({ kind: 'undeploy', epoch: deployment.epoch, nodeId: stage.nodeId }));
+  if (wasServing) effects.push({ kind: 'fail-requests', code: 'stage_lost', message: why });
+  const fix =
+    cluster.failures >= 3
+      ? 'It has failed three times in a row: the log of the named node has the reason.'
+      : undefined;
+  effects.push({ kind: 'event', level: 'error', text: why, ...(fix && { fix }) });
+  return effects;
+}
+
+function tick(cluster: Cluster, now: number): Effect[] {
+  const { deployment } = cluster;
+  if (!deployment) return plan(cluster, now);
+  if (isServing(deployment)) return rejoin(cluster, deployment, now);
+  if (now - deployment.since > DEPLOY_TIMEOUT_MS)
+    return endDeployment(cluster, 'the stages did not come up in time', now);
+  return [];
+}
+
+function plan(cluster: Cluster, now: number): Effect[] {
+  const nodes = connectedNodes(cluster);
+  if (nodes.length === 0 || now < cluster.planNotBefore) return [];
+  const isFirst = !cluster.hasServed;
+  if (isFirst && cluster.wantedNodes !== undefined && nodes.length < cluster.wantedNodes) return [];
+  if (cluster.wantedNodes === undefined && now - cluster.lastNodeAt < SETTLE_MS) return [];
+  try {
+    return deploy(cluster, nodes, now);
+  } catch (error) {
+    if (!(error instanceof EspalierError)) throw error;
+    const isNew = cluster.reason !== error.message;
+    cluster.reason = error.message;
+    return isNew ? [{ kind: 'event', level: 'error', text: error.message, fix: error.solve }] : [];
+  }
+}
+
+function deploy(cluster: Cluster, nodes: readonly KnownNode[], now: number): Effect[] {
+  const facts = nodes.slice(0, cluster.wantedNodes).map((node) => node.facts);
+  // the plan's own check of KV is for one session of moderate length; a longer context is admitted as memory allows
+  const plan = planStages(cluster.card, facts, Math.min(cluster.card.contextTokens, 16_384));
+  cluster.epoch += 1;
+  cluster.deployment = {
+    epoch: cluster.epoch,
+    plan,
+    since: now,
+    stages: plan.stages.map((stage) => ({
+      nodeId: stage.nodeId,
+      state: 'loading',
+      hop: undefined,
+      pid: undefined,
+      weightBytes: stage.weightBytes,
+      stats: undefined,
+      stepTimeMs: undefined,
+    })),
+  };
+  const text = `deploying ${cluster.card.id} on ${plan.stages.length} node${plan.stages.length === 1 ? '' : 's'}`;
+  return [
+    { kind: 'event', level: 'info', text },
+    { kind: 'deploy', epoch: cluster.epoch, plan },
+  ];
+}
+
+/** A node that came back (or came late) is taken in when nobody is disturbed by it. */
+function rejoin(cluster: Cluster, deployment: Deployment, now: number): Effect[] {
+  const here = connectedNodes(cluster).slice(
+    0,
+    Math.min(cluster.wantedNodes ?? Number.POSITIVE_INFINITY, cluster.card.layerCount),
+  );
+  const isIdle =
+    cluster.requestsRunning === 0 && now - Math.max(cluster.lastBusyAt, cluster.lastNodeAt) >= REJOIN_MS;
+  if (!isIdle || here.length <= deployment.stages.length) return [];
+  const undeploy = deployment.stages.map(
+    (stage): Effect => ({ kind: 'undeploy', epoch: deployment.epoch, nodeId: stage.nodeId }),
+  );
+  cluster.deployment = undefined;
+  return [...undeploy, ...deploy(cluster, here, now)];
+}

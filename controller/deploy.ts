@@ -1,0 +1,71 @@
+// Carries out the cluster's decisions on the nodes: turns a plan into what each stage needs to know, and knows where
+// the head of the present deployment is.
+import { randomBytes } from 'node:crypto';
+import type { GenerateRequest } from '../protocol/generate.ts';
+import { MAX_SESSIONS } from '../protocol/limits.ts';
+import type { HostPort } from '../protocol/node.ts';
+import type { ModelCard, Plan } from '../protocol/plan.ts';
+import type { Nodes } from './nodes.ts';
+
+/** Tokens of one prefill chunk: running streams never wait longer than one of these takes. */
+const PREFILL_CHUNK_TOKENS = 512;
+
+export interface ModelPlace {
+  dir: string;
+  fingerprint: string;
+}
+
+export class Deployer {
+  readonly maxSessions = MAX_SESSIONS;
+  readonly #nodes: Nodes;
+  readonly #card: ModelCard;
+  readonly #model: ModelPlace;
+  #head: { epoch: number; nodeId: string } | undefined;
+
+  constructor(nodes: Nodes, card: ModelCard, model: ModelPlace) {
+    this.#nodes = nodes;
+    this.#card = card;
+    this.#model = model;
+  }
+
+  deploy(epoch: number, plan: Plan): void {
+    const hopToken = randomBytes(32).toString('base64url');
+    for (const { nodeId, index, range } of plan.stages) {
+      this.#nodes.send(nodeId, {
+        kind: 'deploy',
+        spec: {
+          epoch,
+          index,
+          stageCount: plan.stages.length,
+          range,
+          modelDir: this.#model.dir,
+          modelFingerprint: this.#model.fingerprint,
+          contextTokens: this.#card.contextTokens,
+          maxSessions: this.maxSessions,
+          prefillChunkTokens: PREFILL_CHUNK_TOKENS,
+          hopToken,
+        },
+      });
+    }
+    this.#head = { epoch, nodeId: plan.stages[0]?.nodeId as string };
+  }
+
+  link(epoch: number, nodeId: string, next: HostPort): void {
+    this.#nodes.send(nodeId, { kind: 'link', epoch, next });
+  }
+
+  undeploy(epoch: number, nodeId: string): void {
+    if (this.#head?.epoch === epoch) this.#head = undefined;
+    this.#nodes.send(nodeId, { kind: 'undeploy', epoch });
+  }
+
+  generate(request: GenerateRequest): void {
+    if (this.#head)
+      this.#nodes.send(this.#head.nodeId, { kind: 'generate', epoch: this.#head.epoch, request });
+  }
+
+  cancel(requestId: string): void {
+    if (this.#head)
+      this.#nodes.send(this.#head.nodeId, { kind: 'cancel', epoch: this.#head.epoch, requestId });
+  }
+}

@@ -1,0 +1,245 @@
+// The controller: one per cluster. Puts its parts together: discovery suggests nodes, their events move the cluster's
+// state, the effects go back to the nodes, and the API answers over it all. It never touches a tensor.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { EspalierError } from '../protocol/errors.ts';
+import { loadIdentity } from '../protocol/identity.ts';
+import { createLog } from '../protocol/log.ts';
+import { openModelFolder } from '../protocol/model-folder.ts';
+import { formatHostPort, type HostPort } from '../protocol/node.ts';
+import type { ModelCard } from '../protocol/plan.ts';
+import type { ClusterStatus } from '../protocol/status.ts';
+import { createApi } from './api/server.ts';
+import {
+  advance,
+  type Cluster,
+  type ClusterInput,
+  clusterReason,
+  type Effect,
+  isServing,
+  newCluster,
+} from './cluster.ts';
+import { Deployer, type ModelPlace } from './deploy.ts';
+import { discover } from './discovery.ts';
+import { readModelCard } from './models/card.ts';
+import { Nodes, type StageEvent } from './nodes.ts';
+import { Requests } from './requests.ts';
+import { clusterStatus, EventLog } from './status.ts';
+import { loadTextModel } from './text-model.ts';
+import type { TokenSource } from './token-source.ts';
+
+export interface ControllerOptions {
+  /** where the API listens */
+  host: string;
+  /** 0 for any free one */
+  port: number;
+  /** a folder in MLX format; every node holds it at the same path */
+  modelDir: string;
+  /** nodes to wait for before the first plan, and the most to use; undefined: all that are found */
+  nodeCount?: number | undefined;
+  /** agents to dial where Bonjour does not find them */
+  agents: HostPort[];
+  /** the IPv4 address of the only interface to look for agents on; undefined for all */
+  bonjourInterface?: string | undefined;
+  /** the cluster whose agents this controller takes */
+  cluster: string;
+  /** ESPALIER_HOME */
+  home: string;
+}
+
+export interface RunningController {
+  url: string;
+  /** the cluster below the API: token ids in, token ids out */
+  source: TokenSource;
+  status(): ClusterStatus;
+  port: number;
+  stop(): Promise<void>;
+}
+
+/** Deadlines are looked at this often. */
+const TICK_MS = 250;
+/** The stages get this long to end after the last word to their agents. */
+const GOODBYE_MS = 100;
+
+/** @throws EspalierError port_taken, model_folder_missing, model_file_missing, model_file_damaged, model_mismatch, bad_option */
+export async function startController(options: ControllerOptions): Promise<RunningController> {
+  const log = createLog('controller');
+  const { id } = loadIdentity(options.home, 'controller');
+  const folder = await openModelFolder(options.modelDir);
+  const card = await readModelCard(folder);
+  const text = await loadTextModel(options.modelDir, { id: card.id });
+  const core = new Core(id, card, { dir: folder.dir, fingerprint: folder.fingerprint }, options, log);
+  const api = await createApi({
+    source: core.requests,
+    textModel: () => text,
+    status: () => core.status(),
+    log,
+  });
+  const { url, port } = await api.listen({ host: options.host, port: options.port });
+  core.start();
+  log.info({ url, model: card.id }, 'controller is up');
+  return {
+    url,
+    port,
+    source: core.requests,
+    status: () => core.status(),
+    async stop() {
+      core.beginStop();
+      await api.close();
+      await core.stop();
+      await text.close();
+    },
+  };
+}
+
+/** The cluster's heart with its inlets and outlets. */
+class Core {
+  readonly requests: Requests;
+  readonly #cluster: Cluster;
+  readonly #nodes: Nodes;
+  readonly #deployer: Deployer;
+  readonly #events = new EventLog();
+  readonly #options: ControllerOptions;
+  readonly #log: Logger;
+  #discovery: { stop(): void } | undefined;
+  #ticker: NodeJS.Timeout | undefined;
+  #isStopping = false;
+  #headSteps = 0;
+
+  constructor(id: string, card: ModelCard, model: ModelPlace, options: ControllerOptions, log: Logger) {
+    this.#options = options;
+    this.#log = log;
+    this.#cluster = newCluster(card, options.nodeCount);
+    this.#nodes = new Nodes(
+      id,
+      options.cluster,
+      {
+        onConnected: (facts, address, foundBy) =>
+          this.#take({ kind: 'node-connected', node: { facts, address, foundBy, connected: true } }),
+        onLost: (nodeId, reason) => this.#take({ kind: 'node-lost', nodeId, reason }),
+        onEvent: (nodeId, event) => this.#stageEvent(nodeId, event),
+        onRefused: (address, message) => this.#noteRefusal(`${formatHostPort(address)}: ${message}`),
+      },
+      log,
+    );
+    this.#deployer = new Deployer(this.#nodes, card, model);
+    const { maxSessions } = this.#deployer;
+    this.requests = new Requests(
+      {
+        maxSessions,
+        generate: (request) => {
+          this.#assertServing();
+          this.#deployer.generate(request);
+        },
+        cancel: (requestId) => this.#deployer.cancel(requestId),
+      },
+      (running) => this.#take({ kind: 'requests', running }),
+    );
+  }
+
+  start(): void {
+    const { bonjourInterface, agents, cluster } = this.#options;
+    this.#discovery = discover(
+      { cluster, bonjourInterface, addresses: agents },
+      {
+        onCandidate: (candidate) => this.#nodes.consider(candidate),
+        onFinding: (text, fix) => this.#note('warn', text, fix),
+      },
+      this.#log,
+    );
+    this.#ticker = setInterval(() => {
+      this.requests.checkDeadlines();
+      this.#take({ kind: 'tick' });
+    }, TICK_MS);
+  }
+
+  /** From now on nothing new begins. */
+  beginStop(): void {
+    this.#isStopping = true;
+    this.#discovery?.stop();
+    clearInterval(this.#ticker);
+  }
+
+  async stop(): Promise<void> {
+    const { deployment } = this.#cluster;
+    for (const { nodeId } of deployment?.stages ?? [])
+      this.#deployer.undeploy(deployment?.epoch as number, nodeId);
+    if (deployment) await delay(GOODBYE_MS);
+    this.#nodes.stop();
+  }
+
+  status(): ClusterStatus {
+    return clusterStatus(this.#cluster, this.requests, this.#events, this.#isStopping);
+  }
+
+  #assertServing(): void {
+    const { deployment } = this.#cluster;
+    if (this.#isStopping || !deployment || !isServing(deployment)) {
+      throw new EspalierError(
+        'not_ready',
+        `the cluster does not serve: ${clusterReason(this.#cluster) ?? 'it is stopping'}`,
+      );
+    }
+  }
+
+  #take(input: ClusterInput): void {
+    if (this.#isStopping) return;
+    for (const effect of advance(this.#cluster, input, performance.now())) this.#carryOut(effect);
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case 'deploy':
+        this.#headSteps = 0;
+        this.#deployer.deploy(effect.epoch, effect.plan);
+        break;
+      case 'link':
+        this.#deployer.link(effect.epoch, effect.nodeId, effect.next);
+        break;
+      case 'undeploy':
+        this.#deployer.undeploy(effect.epoch, effect.nodeId);
+        break;
+      case 'fail-requests':
+        this.requests.failAll(new EspalierError(effect.code, effect.message));
+        break;
+      case 'event':
+        this.#note(effect.level, effect.text, effect.fix);
+        break;
+    }
+  }
+
+  #stageEvent(nodeId: string, event: StageEvent): void {
+    const { epoch } = event;
+    // answers of an old epoch belong to nobody
+    const isPresent = epoch === this.#cluster.deployment?.epoch;
+    switch (event.kind) {
+      case 'tokens':
+        if (isPresent) this.requests.receive(event.tokens);
+        break;
+      case 'request-failed':
+        if (isPresent) this.requests.fail(event.failure);
+        break;
+      default:
+        if (event.kind === 'stats') this.#noteSteps(nodeId, event.stats.stepsTotal);
+        this.#take({ ...event, nodeId });
+    }
+  }
+
+  /** Steps of the head are progress for all: requests may wait long for their turn, but not for a stage that stands. */
+  #noteSteps(nodeId: string, stepsTotal: number): void {
+    if (nodeId !== this.#cluster.deployment?.stages[0]?.nodeId || stepsTotal === this.#headSteps) return;
+    this.#headSteps = stepsTotal;
+    this.requests.noteProgress();
+  }
+
+  /** Said once until something else is said: a refused node is tried again and again. */
+  #noteRefusal(text: string): void {
+    if (this.#events.all.some((event) => event.text === text)) return;
+    this.#note('error', text);
+  }
+
+  #note(level: 'info' | 'warn' | 'error', text: string, fix?: string): void {
+    this.#log[level](fix ? { fix } : {}, text);
+    this.#events.add(level, text, fix);
+  }
+}

@@ -1,0 +1,52 @@
+// The model card of a folder: what the planner needs to know, from config.json and the weights' headers alone.
+import { basename } from 'node:path';
+import { type ModelConfig, type ModelFolder, readTensorInfos } from '../../protocol/model-folder.ts';
+import type { ModelCard } from '../../protocol/plan.ts';
+
+/** Bytes of a value of KV: stages on the CPU compute in float32; on Metal it is half of this. */
+const KV_VALUE_BYTES = 4;
+
+/**
+ * @param id shown to users; the folder's name when undefined
+ * @throws EspalierError model_file_missing, model_file_damaged, model_mismatch
+ */
+export async function readModelCard(folder: ModelFolder, id?: string): Promise<ModelCard> {
+  const { config } = folder;
+  const infos = await readTensorInfos(folder, folder.fileOf.keys());
+  const layerBytes = new Array<number>(config.num_hidden_layers).fill(0);
+  let embeddingBytes = 0;
+  let headBytes = 0;
+  for (const [name, { byteLength }] of infos) {
+    const layer = /^model\.layers\.(\d+)\./.exec(name)?.[1];
+    if (name.startsWith('model.embed_tokens.')) embeddingBytes += byteLength;
+    else if (layer === undefined) headBytes += byteLength;
+    // layers past the last one are for predicting further tokens in training: nobody loads them
+    else if (Number(layer) < layerBytes.length)
+      layerBytes[Number(layer)] = (layerBytes[Number(layer)] ?? 0) + byteLength;
+  }
+  return {
+    id: id ?? basename(folder.dir),
+    architecture: config.model_type,
+    layerCount: config.num_hidden_layers,
+    vocabSize: config.vocab_size,
+    contextTokens: config.max_position_embeddings,
+    quantization: config.quantization ? `${config.quantization.bits}-bit` : 'unquantized',
+    layerBytes,
+    embeddingBytes,
+    headBytes,
+    kvBytesPerTokenLayer: kvValuesPerToken(config) * KV_VALUE_BYTES,
+  };
+}
+
+/** Multi-head latent attention keeps one latent and one rotated key a token (DeepSeek-V2, section 2.1). */
+function kvValuesPerToken(config: ModelConfig): number {
+  const number = (key: string) => {
+    const value = config[key];
+    return typeof value === 'number' ? value : 0;
+  };
+  const latent = number('kv_lora_rank');
+  if (latent > 0) return latent + number('qk_rope_head_dim');
+  const heads = number('num_attention_heads');
+  const headDim = number('head_dim') || config.hidden_size / Math.max(heads, 1);
+  return 2 * (number('num_key_value_heads') || heads) * headDim;
+}

@@ -1,0 +1,201 @@
+// The control connections to the agents: dials what discovery suggests, says hello, keeps each node's lease, and passes
+// typed words both ways. It decides nothing.
+import type { Logger } from 'pino';
+import { WebSocket } from 'ws';
+import { type ControlCommand, ControlEvent } from '../protocol/control.ts';
+import { HEARTBEAT_MS, HELLO_TIMEOUT_MS, LEASE_MS, MAX_CONTROL_MESSAGE_BYTES } from '../protocol/limits.ts';
+import { formatHostPort, type HostPort, type NodeFacts } from '../protocol/node.ts';
+import { ESPALIER_VERSION, PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
+import type { Candidate } from './discovery.ts';
+
+/** A candidate that did not answer or was refused is tried again after this long. */
+const RETRY_MS = 1_000;
+const REFUSED_RETRY_MS = 10_000;
+
+export type StageEvent = Exclude<ControlEvent, { kind: 'hello' | 'refused' }>;
+
+export interface NodesListener {
+  onConnected(facts: NodeFacts, address: HostPort, foundBy: Candidate['foundBy']): void;
+  onLost(nodeId: string, reason: string): void;
+  onEvent(nodeId: string, event: StageEvent): void;
+  /** a node that is there but will not work with this controller */
+  onRefused(address: HostPort, message: string): void;
+}
+
+interface Connection {
+  socket: WebSocket;
+  facts: NodeFacts;
+  address: string;
+  lastHeard: number;
+}
+
+export class Nodes {
+  readonly #controllerId: string;
+  readonly #cluster: string;
+  readonly #listener: NodesListener;
+  readonly #log: Logger;
+  readonly #connections = new Map<string, Connection>();
+  /** candidates that are being dialled, or rest until a time */
+  readonly #resting = new Map<string, number>();
+  readonly #heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+  #stopped = false;
+
+  constructor(controllerId: string, cluster: string, listener: NodesListener, log: Logger) {
+    this.#controllerId = controllerId;
+    this.#cluster = cluster;
+    this.#listener = listener;
+    this.#log = log;
+  }
+
+  /** Connects to a candidate unless it is connected, being dialled or resting. */
+  consider(candidate: Candidate): void {
+    if (
+      this.#stopped ||
+      this.#isConnected(candidate) ||
+      (this.#resting.get(candidate.key) ?? 0) > performance.now()
+    )
+      return;
+    this.#resting.set(candidate.key, Number.POSITIVE_INFINITY);
+    this.#dial(candidate)
+      .then((retryMs) => this.#resting.set(candidate.key, performance.now() + retryMs))
+      .catch((error) => this.#log.error(error, 'a dial failed'));
+  }
+
+  send(nodeId: string, command: ControlCommand): void {
+    const connection = this.#connections.get(nodeId);
+    if (connection?.socket.readyState === WebSocket.OPEN) connection.socket.send(JSON.stringify(command));
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearInterval(this.#heartbeat);
+    for (const { socket } of this.#connections.values()) socket.terminate();
+  }
+
+  #isConnected(candidate: Candidate): boolean {
+    if (candidate.nodeId !== undefined) {
+      const connection = this.#connections.get(candidate.nodeId);
+      return connection !== undefined && candidate.key === `${candidate.nodeId}/${connection.facts.bootId}`;
+    }
+    return [...this.#connections.values()].some((connection) => connection.address === candidate.key);
+  }
+
+  /** @returns how long the candidate rests before it may be dialled again */
+  async #dial(candidate: Candidate): Promise<number> {
+    for (const address of candidate.addresses) {
+      const outcome = await this.#connect(address, candidate.foundBy);
+      if (outcome === 'connected') return RETRY_MS;
+      if (outcome === 'refused') return REFUSED_RETRY_MS;
+    }
+    return RETRY_MS;
+  }
+
+  #connect(
+    address: HostPort,
+    foundBy: Candidate['foundBy'],
+  ): Promise<'connected' | 'refused' | 'unreachable'> {
+    return new Promise((resolve) => {
+      const socket = new WebSocket(`ws://${formatHostPort(address)}`, {
+        handshakeTimeout: HELLO_TIMEOUT_MS,
+        maxPayload: MAX_CONTROL_MESSAGE_BYTES,
+        perMessageDeflate: false,
+      });
+      let connection: Connection | undefined;
+      let lastError = 'the connection was closed';
+      const timer = setTimeout(() => socket.terminate(), 2 * HELLO_TIMEOUT_MS);
+      const refuse = (message: string) => {
+        this.#listener.onRefused(address, message);
+        resolve('refused');
+        socket.close();
+      };
+      socket.on('open', () => {
+        const hello: ControlCommand = {
+          kind: 'hello',
+          protocol: PROTOCOL_VERSION,
+          controllerId: this.#controllerId,
+          cluster: this.#cluster,
+          espalierVersion: ESPALIER_VERSION,
+        };
+        socket.send(JSON.stringify(hello));
+      });
+      socket.on('pong', () => {
+        if (connection) connection.lastHeard = performance.now();
+      });
+      socket.on('error', (error) => {
+        lastError = error.message;
+      });
+      socket.on('close', () => {
+        clearTimeout(timer);
+        resolve('unreachable');
+        if (connection) this.#lost(connection, lastError);
+      });
+      socket.on('message', (data) => {
+        const event = parse(data.toString());
+        if (!event) return refuse(unknownMessage(data.toString()));
+        if (event.kind === 'refused') return refuse(event.message);
+        if (event.kind === 'hello') {
+          clearTimeout(timer);
+          connection = {
+            socket,
+            facts: event.node,
+            address: formatHostPort(address),
+            lastHeard: performance.now(),
+          };
+          this.#adopt(connection, address, foundBy);
+          return resolve('connected');
+        }
+        if (connection) {
+          connection.lastHeard = performance.now();
+          this.#listener.onEvent(connection.facts.id, event);
+        }
+      });
+    });
+  }
+
+  #adopt(connection: Connection, address: HostPort, foundBy: Candidate['foundBy']): void {
+    const { id } = connection.facts;
+    const before = this.#connections.get(id);
+    this.#connections.set(id, connection);
+    before?.socket.terminate();
+    this.#listener.onConnected(connection.facts, address, foundBy);
+  }
+
+  #lost(connection: Connection, reason: string): void {
+    const { id } = connection.facts;
+    if (this.#connections.get(id) !== connection) return; // replaced by a newer one
+    this.#connections.delete(id);
+    if (!this.#stopped) this.#listener.onLost(id, reason);
+  }
+
+  #beat(): void {
+    const now = performance.now();
+    for (const connection of this.#connections.values()) {
+      if (now - connection.lastHeard > LEASE_MS) {
+        this.#lost(connection, `silent for ${LEASE_MS / 1000} s`);
+        connection.socket.terminate();
+      } else {
+        connection.socket.ping();
+      }
+    }
+  }
+}
+
+function parse(text: string): ControlEvent | undefined {
+  try {
+    return ControlEvent.safeParse(JSON.parse(text)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** An agent of another version may say hello in words that are not known here: then its protocol number explains. */
+function unknownMessage(text: string): string {
+  const protocol = /"protocol":(\d+)/.exec(text)?.[1];
+  const mismatch = protocol
+    ? versionMismatch(
+        { who: 'this controller', protocol: PROTOCOL_VERSION },
+        { who: 'the node', protocol: Number(protocol) },
+      )
+    : undefined;
+  return mismatch ?? 'the node sent a message that is not known here';
+}

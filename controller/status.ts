@@ -1,0 +1,99 @@
+// The public picture of the cluster, put together from what the parts know. It holds nothing of its own but the events.
+import { MAX_EVENTS } from '../protocol/limits.ts';
+import { formatHostPort } from '../protocol/node.ts';
+import type { ClusterEvent, ClusterStatus, NodeStatus, StageStatus } from '../protocol/status.ts';
+import { ESPALIER_VERSION } from '../protocol/version.ts';
+import { type Cluster, clusterReason, clusterState } from './cluster.ts';
+import type { Requests } from './requests.ts';
+
+/** The window of "now": long enough to be calm, short enough to follow. */
+const NOW_MS = 3_000;
+
+export class EventLog {
+  readonly #events: ClusterEvent[] = [];
+
+  add(level: ClusterEvent['level'], text: string, fix: string | undefined): void {
+    this.#events.push({ at: Date.now(), level, text, fix: fix ?? null });
+    if (this.#events.length > MAX_EVENTS) this.#events.shift();
+  }
+
+  get all(): ClusterEvent[] {
+    return this.#events;
+  }
+}
+
+export function clusterStatus(
+  cluster: Cluster,
+  requests: Requests,
+  events: EventLog,
+  isStopping: boolean,
+): ClusterStatus {
+  const { card, deployment } = cluster;
+  return {
+    at: Date.now(),
+    espalierVersion: ESPALIER_VERSION,
+    controllerPid: process.pid,
+    state: isStopping ? 'stopping' : clusterState(cluster),
+    reason: isStopping ? 'the controller is stopping' : clusterReason(cluster),
+    engine: deployment?.plan.engine ?? 'node-mlx',
+    epoch: cluster.epoch,
+    model: {
+      id: card.id,
+      architecture: card.architecture,
+      layerCount: card.layerCount,
+      quantization: card.quantization,
+      contextTokens: card.contextTokens,
+    },
+    tokensPerSecond: requests.tokensPerSecond(NOW_MS),
+    tokensPerSecondMinute: requests.tokensPerSecond(60_000),
+    timeToFirstTokenMs: requests.timeToFirstTokenMs,
+    tokensTotal: requests.tokensTotal,
+    requestsRunning: requests.running,
+    requestsWaiting: requests.waiting,
+    requestsCompleted: requests.completed,
+    requestsFailed: requests.failedCount,
+    nodes: nodeStatuses(cluster),
+    stages: stageStatuses(cluster),
+    requests: requests.list(),
+    events: events.all,
+  };
+}
+
+function nodeStatuses(cluster: Cluster): NodeStatus[] {
+  return [...cluster.nodes.values()].map(({ facts, address, foundBy, connected }) => ({
+    id: facts.id,
+    name: facts.name,
+    address: formatHostPort(address),
+    foundBy,
+    state: connected ? 'connected' : 'lost',
+    chip: facts.chip,
+    cores: facts.cores,
+    memoryBytes: facts.memoryBytes,
+    pid: facts.pid,
+  }));
+}
+
+function stageStatuses(cluster: Cluster): StageStatus[] {
+  const { deployment } = cluster;
+  if (!deployment) return [];
+  return deployment.stages.map((stage, index): StageStatus => {
+    const { stats } = stage;
+    return {
+      index,
+      nodeId: stage.nodeId,
+      node: cluster.nodes.get(stage.nodeId)?.facts.name ?? stage.nodeId,
+      range: deployment.plan.stages[index]?.range ?? { start: 0, end: cluster.card.layerCount },
+      state: stage.state,
+      pid: stage.pid ?? null,
+      residentBytes: stats?.residentBytes ?? null,
+      weightBytes: stage.weightBytes,
+      kvBytes: stats?.kvBytes ?? null,
+      tokensPerSecond: stats?.tokensPerSecond ?? null,
+      decodeTokensPerSecond: stats?.decodeTokensPerSecond ?? null,
+      stepTimeMs: stage.stepTimeMs ?? null,
+      busyShare: stats?.busyShare ?? null,
+      hopBytesPerSecond: stats?.hopBytesPerSecond ?? null,
+      tokensTotal: stats?.tokensTotal ?? 0,
+    };
+  });
+}

@@ -1,0 +1,100 @@
+// Times the round trip of a step frame over two real hops to another process and back, against a bare TCP ping-pong of
+// the same bytes between the same two processes.
+import { createConnection, type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { execaNode } from 'execa';
+import { z } from 'zod';
+import { encodeFrame, type StepFrame } from '../../agent/stage/frame.ts';
+import { HopClient, HopServer } from '../../agent/stage/hop.ts';
+import { median } from './figure.ts';
+
+const ECHO = fileURLToPath(new URL('./hop-echo.js', import.meta.url));
+const ROUNDS = 15;
+const PINGS = 200;
+
+/** The words between the bench and its echo process. */
+export const Ports = z.object({ bare: z.int(), hop: z.int() });
+export const HELLO = { epoch: 1, hopToken: 'only-for-this-bench-run' };
+
+export interface RoundTrips {
+  hopUs: number;
+  bareUs: number;
+  /** median of the rounds' ratios */
+  ratio: number;
+  rounds: number;
+}
+
+/** @param hiddenBytes of the frame's hidden state, a multiple of 4 */
+export async function compareRoundTrips(hiddenBytes: number): Promise<RoundTrips> {
+  const echo = execaNode(ECHO, [], { ipc: true, reject: false, stderr: 'inherit' });
+  const frame = stepFrame(hiddenBytes);
+  let arrived: () => void = () => undefined;
+  const back = new HopServer(
+    { ...HELLO, fromStage: 1 },
+    { onLinked() {}, onFrame: () => arrived(), onLost() {}, onRefused() {} },
+  );
+  try {
+    await echo.sendMessage({ port: await back.listen('127.0.0.1') });
+    const ports = Ports.parse(await echo.getOneMessage());
+    const hop = await HopClient.dial(
+      { host: '127.0.0.1', port: ports.hop },
+      { ...HELLO, fromStage: 0 },
+      () => undefined,
+    );
+    const bare = createConnection({ host: '127.0.0.1', port: ports.bare, noDelay: true });
+    const bytes = encodeFrame(frame);
+    const overHop = () =>
+      new Promise<void>((resolve) => {
+        arrived = resolve;
+        hop.send(frame);
+      });
+    const overBare = () => pingPong(bare, bytes);
+    for (const way of [overHop, overBare]) await timeUs(way);
+    const rounds = [];
+    for (let round = 0; round < ROUNDS; round++)
+      rounds.push({ bare: await timeUs(overBare), hop: await timeUs(overHop) });
+    bare.destroy();
+    hop.close();
+    return {
+      hopUs: median(rounds.map((round) => round.hop)),
+      bareUs: median(rounds.map((round) => round.bare)),
+      ratio: median(rounds.map((round) => round.hop / round.bare)),
+      rounds: ROUNDS,
+    };
+  } finally {
+    back.close();
+    echo.kill('SIGKILL');
+    await echo;
+  }
+}
+
+function stepFrame(hiddenBytes: number): StepFrame {
+  const rows = [{ session: 1, position: 1, count: 1, sample: true }];
+  const hidden = { dtype: 'F32', width: hiddenBytes / 4, bytes: Buffer.alloc(hiddenBytes, 1) } as const;
+  return { kind: 'step', epoch: HELLO.epoch, step: 1, ops: [], rows, hidden };
+}
+
+/** Median microseconds of one round trip. */
+async function timeUs(roundTrip: () => Promise<void>): Promise<number> {
+  const times: number[] = [];
+  for (let ping = 0; ping < PINGS; ping++) {
+    const begin = performance.now();
+    await roundTrip();
+    times.push((performance.now() - begin) * 1000);
+  }
+  return median(times);
+}
+
+function pingPong(socket: Socket, bytes: Buffer): Promise<void> {
+  return new Promise((resolve) => {
+    let missing = bytes.length;
+    const take = (chunk: Buffer) => {
+      missing -= chunk.length;
+      if (missing > 0) return;
+      socket.off('data', take);
+      resolve();
+    };
+    socket.on('data', take);
+    socket.write(bytes);
+  });
+}

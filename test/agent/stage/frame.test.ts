@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  encodeFrame,
+  type Frame,
+  FrameError,
+  FrameReader,
+  type StepFrame,
+} from '../../../agent/stage/frame.ts';
+import { GREEDY } from '../../support/sampling.ts';
+
+const step: StepFrame = {
+  kind: 'step',
+  epoch: 7,
+  step: 4_000_000_000,
+  ops: [
+    { op: 'drop', session: 3 },
+    { op: 'open', session: 9, requestId: 'r9', sampling: GREEDY, maxTokens: 5, stopIds: [1, 2] },
+  ],
+  rows: [
+    { session: 8, position: 100_000, count: 1, sample: true },
+    { session: 9, position: 0, count: 3, sample: false },
+  ],
+  hidden: { dtype: 'BF16', width: 6, bytes: Buffer.from(Array.from({ length: 4 * 6 * 2 }, (_, i) => i)) },
+};
+const frames: Frame[] = [
+  { kind: 'hello', epoch: 7, fromStage: 2, hopToken: 'a-token-of-this-deployment' },
+  step,
+  { kind: 'step', epoch: 7, step: 2, ops: [{ op: 'drop', session: 8 }], rows: [] },
+  {
+    kind: 'tokens',
+    epoch: 7,
+    step: 2,
+    sampled: [
+      { session: 8, token: 129_279, outcome: 'next' },
+      { session: 9, token: undefined, outcome: 'failed' },
+      { session: 10, token: 1, outcome: 'stop' },
+    ],
+  },
+];
+const bytes = Buffer.concat(frames.map(encodeFrame));
+
+/** A valid step frame with some bytes of its header overwritten. */
+function spoiled(at: number, value: number): Buffer {
+  const copy = Buffer.from(encodeFrame(step));
+  copy.writeUInt32LE(value >>> 0, at);
+  return copy;
+}
+
+test('frames survive the way over a socket, however its bytes are cut', () => {
+  for (const size of [1, 3, 31, 32, 33, 100, bytes.length]) {
+    const reader = new FrameReader();
+    const received: Frame[] = [];
+    for (let at = 0; at < bytes.length; at += size)
+      received.push(...reader.push(bytes.subarray(at, at + size)));
+    assert.deepEqual(received, frames, `in pieces of ${size} bytes`);
+  }
+});
+
+for (const [what, frame, message] of [
+  ['another magic', spoiled(0, 0x20544547), /ESPL/],
+  ['another protocol', spoiled(4, 0x00010063), /protocol 99.*upgrade this side/],
+  ['an unknown kind', spoiled(4, 0x00090001), /kind 9/],
+  ['an unknown dtype', spoiled(4, 0x09010001), /dtype 9/],
+  ['too many rows', spoiled(16, 65), /65 rows/],
+  ['endless operations', spoiled(20, 0xffffffff), /operations/],
+  ['operations that are no JSON', spoiled(20, 20), /JSON/],
+  ['too wide a hidden state', spoiled(24, 1 << 20), /wide/],
+  ['too large a hidden state', spoiled(28, 0x7fffffff), /hidden state/],
+  ['fewer bytes than its rows need', spoiled(28, 12), /need/],
+] as const) {
+  test(`a frame with ${what} is refused before memory is taken for it`, () => {
+    assert.throws(
+      () => new FrameReader().push(Buffer.concat([frame, Buffer.alloc(1 << 10)])),
+      (error) => error instanceof FrameError && message.test(error.message),
+    );
+  });
+}
+
+test('no bytes whatever do anything but give frames or a FrameError', () => {
+  let seed = 1;
+  const random = (below: number) => {
+    seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+    return (seed >>> 8) % below;
+  };
+  let refused = 0;
+  for (let round = 0; round < 3_000; round++) {
+    const copy = Buffer.from(bytes);
+    for (let change = 0; change <= random(4); change++) copy[random(copy.length)] = random(256);
+    try {
+      new FrameReader().push(copy.subarray(0, 1 + random(copy.length)));
+    } catch (error) {
+      assert.ok(error instanceof FrameError, String(error));
+      refused++;
+    }
+  }
+  assert.ok(refused > 300, `only ${refused} of 3,000 spoiled streams were noticed`);
+});

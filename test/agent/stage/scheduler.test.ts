@@ -1,0 +1,135 @@
+// The scheduler by transcripts: what goes in, which steps come out.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { type ScheduledStep, Scheduler, type SchedulerOptions } from '../../../agent/stage/scheduler.ts';
+import { GREEDY } from '../../support/sampling.ts';
+
+const LIMITS: SchedulerOptions = {
+  stageCount: 2,
+  prefillChunkTokens: 4,
+  maxSessions: 8,
+  maxWaiting: 8,
+  maxRows: 16,
+};
+
+function request(requestId: string, promptTokens: number) {
+  const promptIds = Array.from({ length: promptTokens }, (_, i) => 10 + i);
+  return { requestId, promptIds, maxTokens: 100, stopIds: [1], sampling: GREEDY };
+}
+
+/** `#1 +a s1@0×4` : step 1 opens request a as a session, whose tokens 0 to 3 it holds; `!` marks a sampling row. */
+function line(step: ScheduledStep | undefined): string {
+  if (!step) return 'nothing';
+  const ops = step.ops.map((op) => (op.op === 'open' ? `+${op.requestId}` : `-s${op.session}`));
+  const rows = step.rows.map((row) => `s${row.session}@${row.position}×${row.count}${row.sample ? '!' : ''}`);
+  return [`#${step.step}`, ...ops, ...rows].join(' ');
+}
+
+/** All steps that can be run now. */
+function drain(scheduler: Scheduler): string[] {
+  const lines: string[] = [];
+  for (let step = scheduler.next(); step; step = scheduler.next()) lines.push(line(step));
+  return lines;
+}
+
+const next = (session: number, token = 50) => ({ session, token, outcome: 'next' }) as const;
+
+describe('scheduler', () => {
+  test('a prompt goes out in chunks that do not wait for each other, as many as there are stages', () => {
+    const scheduler = new Scheduler(LIMITS);
+    scheduler.add(request('a', 10));
+    assert.deepEqual(drain(scheduler), ['#1 +a s1@0×4', '#2 s1@4×4']);
+    scheduler.complete(1, []);
+    assert.deepEqual(drain(scheduler), ['#3 s1@8×2!']);
+    scheduler.complete(2, []);
+    assert.deepEqual(drain(scheduler), [], 'the next token is not known yet');
+    scheduler.complete(3, [next(1)]);
+    assert.deepEqual(drain(scheduler), ['#4 s1@10×1!']);
+  });
+
+  test('the ids of a step are those of its rows, in order', () => {
+    const scheduler = new Scheduler({ ...LIMITS, stageCount: 1 });
+    scheduler.add(request('a', 2));
+    assert.deepEqual(scheduler.next()?.ids, [10, 11]);
+    scheduler.complete(1, [next(1, 77)]);
+    scheduler.add(request('b', 5));
+    const step = scheduler.next();
+    assert.equal(line(step), '#2 +b s1@2×1! s2@0×4');
+    assert.deepEqual(step?.ids, [77, 10, 11, 12, 13]);
+  });
+
+  test('a long prompt never holds up running streams for more than one chunk', () => {
+    const scheduler = new Scheduler({ ...LIMITS, stageCount: 1 });
+    scheduler.add(request('a', 1));
+    drain(scheduler);
+    scheduler.complete(1, [next(1)]);
+    scheduler.add(request('b', 100));
+    for (let round = 0; round < 20; round++) {
+      const step = scheduler.next() as ScheduledStep;
+      assert.equal(step.rows[0]?.session, 1, line(step));
+      scheduler.complete(step.step, [next(1)]);
+    }
+  });
+
+  test('two long prompts take turns', () => {
+    const scheduler = new Scheduler({ ...LIMITS, stageCount: 4 });
+    scheduler.add(request('a', 8));
+    scheduler.add(request('b', 8));
+    assert.deepEqual(drain(scheduler), ['#1 +a +b s1@0×4', '#2 s2@0×4', '#3 s1@4×4!', '#4 s2@4×4!']);
+  });
+
+  test('decoding sessions spread over the steps in flight, so that no stage is left without work', () => {
+    const scheduler = new Scheduler(LIMITS);
+    for (const id of ['a', 'b', 'c', 'd']) scheduler.add(request(id, 1));
+    assert.deepEqual(drain(scheduler), ['#1 +a +b +c +d s1@0×1!', '#2 s2@0×1!']);
+    scheduler.complete(1, [next(1)]);
+    scheduler.complete(2, [next(2)]);
+    assert.deepEqual(drain(scheduler), ['#3 s1@1×1! s3@0×1!', '#4 s2@1×1! s4@0×1!']);
+    scheduler.complete(3, [next(1), next(3)]);
+    assert.deepEqual(drain(scheduler), ['#5 s1@2×1! s3@1×1!']);
+  });
+
+  test('a finished session is dropped with the next step, or alone when there is no other', () => {
+    const scheduler = new Scheduler(LIMITS);
+    scheduler.add(request('a', 1));
+    drain(scheduler);
+    scheduler.complete(1, [{ session: 1, token: 1, outcome: 'stop' }]);
+    assert.deepEqual(drain(scheduler), ['#2 -s1']);
+    scheduler.complete(2, []);
+    assert.deepEqual(drain(scheduler), []);
+    assert.equal(scheduler.sessionCount, 0);
+  });
+
+  test('a cancelled request leaves with the next step, and tokens that were on their way are ignored', () => {
+    const scheduler = new Scheduler(LIMITS);
+    scheduler.add(request('a', 1));
+    drain(scheduler);
+    scheduler.cancel('a');
+    assert.deepEqual(drain(scheduler), ['#2 -s1']);
+    scheduler.complete(1, [next(1)]);
+    scheduler.complete(2, []);
+    assert.deepEqual(drain(scheduler), []);
+  });
+
+  test('a request that is cancelled while it waits never becomes a session', () => {
+    const scheduler = new Scheduler({ ...LIMITS, maxSessions: 1 });
+    scheduler.add(request('a', 1));
+    scheduler.add(request('b', 1));
+    drain(scheduler);
+    scheduler.cancel('b');
+    assert.equal(scheduler.waitingCount, 0);
+    scheduler.complete(1, [{ session: 1, token: 1, outcome: 'stop' }]);
+    assert.deepEqual(drain(scheduler), ['#2 -s1']);
+  });
+
+  test('requests over the number of sessions wait, and the queue has an end', () => {
+    const scheduler = new Scheduler({ ...LIMITS, maxSessions: 1, maxWaiting: 2 });
+    scheduler.add(request('a', 1));
+    drain(scheduler);
+    scheduler.add(request('b', 1));
+    scheduler.add(request('c', 1));
+    assert.throws(() => scheduler.add(request('d', 1)), { code: 'queue_full' });
+    scheduler.complete(1, [{ session: 1, token: undefined, outcome: 'failed' }]);
+    assert.deepEqual(drain(scheduler), ['#2 -s1 +b s2@0×1!']);
+  });
+});

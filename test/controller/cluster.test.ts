@@ -1,0 +1,228 @@
+// The cluster's heart by transcripts: events in, effects out, on a clock of our own.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import {
+  advance,
+  type Cluster,
+  type ClusterInput,
+  clusterReason,
+  clusterState,
+  type Effect,
+  newCluster,
+} from '../../controller/cluster.ts';
+import type { ModelCard } from '../../protocol/plan.ts';
+
+const CARD: ModelCard = {
+  id: 'm',
+  architecture: 'deepseek_v3',
+  layerCount: 12,
+  vocabSize: 100,
+  contextTokens: 1000,
+  quantization: '4-bit',
+  layerBytes: new Array(12).fill(100),
+  embeddingBytes: 0,
+  headBytes: 0,
+  kvBytesPerTokenLayer: 0,
+};
+
+class Story {
+  readonly cluster: Cluster;
+  now = 0;
+
+  constructor(wantedNodes: number | undefined) {
+    this.cluster = newCluster(CARD, wantedNodes);
+  }
+
+  tell(input: ClusterInput): string[] {
+    return advance(this.cluster, input, this.now)
+      .filter((effect) => effect.kind !== 'event')
+      .map(line);
+  }
+
+  wait(ms: number): string[] {
+    this.now += ms;
+    return this.tell({ kind: 'tick' });
+  }
+
+  join(name: string, bootId = 'boot-1'): string[] {
+    const facts = {
+      id: `id-${name}`,
+      name,
+      bootId,
+      pid: 1,
+      platform: 'linux',
+      arch: 'x64',
+      chip: 'c',
+      cores: 2,
+      memoryBytes: 1e6,
+      espalierVersion: '0',
+    };
+    return this.tell({
+      kind: 'node-connected',
+      node: { facts, address: { host: 'h', port: 1 }, foundBy: 'bonjour', connected: true },
+    });
+  }
+
+  lose(name: string): string[] {
+    return this.tell({ kind: 'node-lost', nodeId: `id-${name}`, reason: 'silent' });
+  }
+
+  loaded(name: string, epoch = this.cluster.epoch): string[] {
+    return this.tell({
+      kind: 'stage-loaded',
+      nodeId: `id-${name}`,
+      epoch,
+      hop: { host: name, port: 9 },
+      pid: 5,
+      weightBytes: 4,
+    });
+  }
+
+  linked(name: string, epoch = this.cluster.epoch): string[] {
+    return this.tell({ kind: 'stage-linked', nodeId: `id-${name}`, epoch });
+  }
+
+  fail(name: string, epoch = this.cluster.epoch): string[] {
+    return this.tell({
+      kind: 'stage-failed',
+      nodeId: `id-${name}`,
+      epoch,
+      code: 'stage_lost',
+      message: 'it crashed',
+    });
+  }
+
+  serve(...names: string[]): void {
+    for (const name of names) this.join(name);
+    for (const name of names) this.loaded(name);
+    for (const name of names) this.linked(name);
+    assert.equal(clusterState(this.cluster), 'serving');
+  }
+}
+
+function line(effect: Effect): string {
+  switch (effect.kind) {
+    case 'deploy':
+      return `deploy ${effect.epoch}: ${effect.plan.stages.map(({ nodeId, range }) => `${nodeId} ${range.start}-${range.end}`).join(', ')}`;
+    case 'link':
+      return `link ${effect.nodeId} to ${effect.next.host}`;
+    case 'undeploy':
+      return `undeploy ${effect.epoch} on ${effect.nodeId}`;
+    default:
+      return effect.kind;
+  }
+}
+
+describe('cluster', () => {
+  test('waits for the wanted nodes, deploys in the order of their names, links when all have loaded', () => {
+    const story = new Story(3);
+    assert.deepEqual(story.join('studio-10'), []);
+    assert.deepEqual(story.join('studio-2'), []);
+    assert.equal(clusterReason(story.cluster), 'waiting for nodes: 2 of 3 are connected');
+    assert.deepEqual(story.join('studio-1'), [
+      'deploy 1: id-studio-1 0-4, id-studio-2 4-8, id-studio-10 8-12',
+    ]);
+    assert.deepEqual(story.loaded('studio-1'), []);
+    assert.deepEqual(story.loaded('studio-10'), []);
+    assert.equal(clusterReason(story.cluster), '2 of 3 stages have loaded');
+    assert.deepEqual(story.loaded('studio-2'), [
+      'link id-studio-1 to studio-2',
+      'link id-studio-2 to studio-10',
+      'link id-studio-10 to studio-1',
+    ]);
+    for (const name of ['studio-1', 'studio-2', 'studio-10']) story.linked(name);
+    assert.equal(clusterState(story.cluster), 'serving');
+    assert.equal(clusterReason(story.cluster), null);
+  });
+
+  test('without a wanted number it plans when no new node has come for a while', () => {
+    const story = new Story(undefined);
+    story.join('a');
+    assert.deepEqual(story.wait(2_900), []);
+    story.join('b');
+    assert.deepEqual(story.wait(2_900), []);
+    assert.deepEqual(story.wait(200), ['deploy 1: id-a 0-6, id-b 6-12']);
+  });
+
+  test('a lost node ends the deployment with an error for its requests, and the rest carries on without it', () => {
+    const story = new Story(3);
+    story.serve('a', 'b', 'c');
+    story.tell({ kind: 'requests', running: 2 });
+    assert.deepEqual(story.lose('b'), ['undeploy 1 on id-a', 'undeploy 1 on id-c', 'fail-requests']);
+    assert.equal(clusterState(story.cluster), 'degraded');
+    assert.match(clusterReason(story.cluster) ?? '', /b is lost: silent/);
+    assert.deepEqual(story.wait(600), ['deploy 2: id-a 0-6, id-c 6-12']);
+  });
+
+  test('a node that comes back is taken in only when no request would be disturbed', () => {
+    const story = new Story(2);
+    story.serve('a', 'b');
+    story.lose('b');
+    story.wait(600);
+    story.loaded('a');
+    story.linked('a');
+    story.tell({ kind: 'requests', running: 1 });
+    story.join('b', 'boot-2');
+    assert.deepEqual(story.wait(60_000), []);
+    story.tell({ kind: 'requests', running: 0 });
+    assert.deepEqual(story.wait(1_000), []);
+    assert.deepEqual(story.wait(1_500), ['undeploy 2 on id-a', 'deploy 3: id-a 0-6, id-b 6-12']);
+  });
+
+  test('a node that holds no stage may come and go', () => {
+    const story = new Story(2);
+    story.serve('a', 'b');
+    story.join('c');
+    assert.deepEqual(story.lose('c'), []);
+    assert.equal(clusterState(story.cluster), 'serving');
+  });
+
+  test('an agent that was started anew holds no stage, even if nobody saw it go', () => {
+    const story = new Story(2);
+    story.serve('a', 'b');
+    assert.deepEqual(story.join('a', 'boot-2'), [
+      'undeploy 1 on id-a',
+      'undeploy 1 on id-b',
+      'fail-requests',
+    ]);
+  });
+
+  test('words of an old epoch change nothing', () => {
+    const story = new Story(2);
+    story.serve('a', 'b');
+    story.fail('a');
+    story.wait(600);
+    assert.equal(story.cluster.epoch, 2);
+    assert.deepEqual(story.fail('b', 1), []);
+    assert.deepEqual(story.loaded('a', 1), []);
+    assert.equal(clusterReason(story.cluster), '0 of 2 stages have loaded');
+  });
+
+  test('a stage that keeps failing is tried again less and less often', () => {
+    const story = new Story(1);
+    story.join('a');
+    const waits: number[] = [];
+    for (let round = 0; round < 5; round++) {
+      story.fail('a');
+      const begin = story.now;
+      while (story.wait(100).length === 0) assert.ok(story.now - begin < 60_000, 'it was never tried again');
+      waits.push(story.now - begin);
+    }
+    assert.deepEqual(waits, [500, 1_000, 2_000, 5_000, 10_000]);
+    assert.match(clusterReason(story.cluster) ?? '', /0 of 1/);
+  });
+
+  test('a model that does not fit says so until a node makes it fit', () => {
+    const story = new Story(undefined);
+    story.cluster.card.layerBytes.fill(100_000);
+    try {
+      story.join('a');
+      story.wait(3_100);
+      assert.match(clusterReason(story.cluster) ?? '', /does not fit/);
+      story.join('b');
+      assert.deepEqual(story.wait(3_100), ['deploy 1: id-a 0-6, id-b 6-12']);
+    } finally {
+      story.cluster.card.layerBytes.fill(100);
+    }
+  });
+});

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Requests } from '../../controller/requests.ts';
+import { EspalierError } from '../../protocol/errors.ts';
+import type { GenerateRequest, TokenEvent } from '../../protocol/generate.ts';
+import { GREEDY } from '../support/sampling.ts';
+
+const WANTED = { promptIds: [1, 2], maxTokens: 9, stopIds: [], sampling: GREEDY };
+
+/** Requests over a head that only notes what it is told. */
+function setUp() {
+  const sent: GenerateRequest[] = [];
+  const cancelled: string[] = [];
+  const counts: number[] = [];
+  const requests = new Requests(
+    { maxSessions: 1, generate: (request) => sent.push(request), cancel: (id) => cancelled.push(id) },
+    (running) => counts.push(running),
+  );
+  const token = (index: number, finish: TokenEvent['finish'] = null): TokenEvent => {
+    const requestId = sent.at(-1)?.requestId ?? '';
+    return { requestId, index, token: finish === 'stop' ? null : 100 + index, finish };
+  };
+  return { requests, sent, cancelled, counts, token };
+}
+
+async function collect(events: AsyncIterable<TokenEvent>): Promise<(number | null)[]> {
+  const tokens: (number | null)[] = [];
+  for await (const event of events) tokens.push(event.token);
+  return tokens;
+}
+
+test('tokens come out in order, repeats are dropped, and the end is told', async () => {
+  const { requests, cancelled, counts, token } = setUp();
+  const answer = collect(requests.generate(WANTED, new AbortController().signal));
+  requests.receive([token(0), token(1)]);
+  requests.receive([token(1), token(2), token(3, 'stop')]);
+  assert.deepEqual(await answer, [100, 101, 102, null]);
+  assert.deepEqual(cancelled, [], 'what is finished needs no cancel');
+  assert.deepEqual(counts, [1, 0]);
+  assert.equal(requests.completed, 1);
+  assert.equal(requests.tokensTotal, 3);
+});
+
+test('a gap is an error, never a text with a hole', async () => {
+  const { requests, cancelled, token } = setUp();
+  const answer = collect(requests.generate(WANTED, new AbortController().signal));
+  requests.receive([token(0), token(2)]);
+  await assert.rejects(answer, { code: 'internal', message: /token 1 of the answer did not arrive, 2 did/ });
+  assert.equal(requests.failedCount, 1);
+  assert.equal(cancelled.length, 0);
+});
+
+test('tokens that came before an error are still given', async () => {
+  const { requests, token } = setUp();
+  const got: (number | null)[] = [];
+  const answer = (async () => {
+    for await (const event of requests.generate(WANTED, new AbortController().signal)) got.push(event.token);
+  })();
+  requests.receive([token(0)]);
+  requests.failAll(new EspalierError('stage_lost', 'studio-2 is lost'));
+  await assert.rejects(answer, { code: 'stage_lost', message: /studio-2/ });
+  assert.deepEqual(got, [100]);
+});
+
+test('a failure that a stage tells keeps its code, an unknown one becomes internal', async () => {
+  for (const [code, expected] of [
+    ['context_length_exceeded', 'context_length_exceeded'],
+    ['of_another_version', 'internal'],
+  ] as const) {
+    const { requests, sent } = setUp();
+    const answer = collect(requests.generate(WANTED, new AbortController().signal));
+    requests.fail({ requestId: sent[0]?.requestId ?? '', code, message: 'why' });
+    await assert.rejects(answer, { code: expected, message: 'why' });
+  }
+});
+
+test('who leaves in the middle cancels on the stages', async () => {
+  const { requests, sent, cancelled, token } = setUp();
+  const abort = new AbortController();
+  const answer = collect(requests.generate(WANTED, abort.signal));
+  requests.receive([token(0)]);
+  abort.abort();
+  await answer;
+  assert.deepEqual(cancelled, [sent[0]?.requestId]);
+});
+
+test('requests over the sessions are told as waiting', async () => {
+  const { requests } = setUp();
+  const abort = new AbortController();
+  const answers = [1, 2, 3].map(() => collect(requests.generate(WANTED, abort.signal)));
+  assert.deepEqual([requests.running, requests.waiting], [1, 2]);
+  assert.deepEqual(
+    requests.list().map((request) => request.phase),
+    ['prefill', 'waiting', 'waiting'],
+  );
+  abort.abort();
+  await Promise.all(answers);
+  assert.deepEqual([requests.running, requests.waiting], [0, 0]);
+});

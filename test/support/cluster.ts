@@ -1,0 +1,90 @@
+// A real cluster on this machine: agents and a controller in this process, one worker process a stage, real sockets and
+// real Bonjour on loopback.
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type RunningAgent, startAgent } from '../../agent/main.ts';
+import { type RunningController, startController } from '../../controller/main.ts';
+import type { GenerateRequest } from '../../protocol/generate.ts';
+import { demoModelDir } from './paths.ts';
+import { GREEDY } from './sampling.ts';
+import { until } from './until.ts';
+
+export interface TestClusterOptions {
+  nodes: number;
+  modelDir?: string;
+  /** by addresses instead of Bonjour */
+  byAddress?: boolean;
+  /** do not wait until it serves */
+  asItIs?: boolean;
+}
+
+export class TestCluster {
+  readonly controller: RunningController;
+  readonly agents: RunningAgent[];
+  readonly #home: string;
+
+  private constructor(controller: RunningController, agents: RunningAgent[], home: string) {
+    this.controller = controller;
+    this.agents = agents;
+    this.#home = home;
+  }
+
+  static async up(options: TestClusterOptions): Promise<TestCluster> {
+    process.env.ESPALIER_LOG ??= 'silent';
+    const home = mkdtempSync(join(tmpdir(), 'espalier-test-'));
+    const cluster = `test-${randomBytes(6).toString('hex')}`;
+    const common = { host: '127.0.0.1', port: 0, bonjourInterface: '127.0.0.1' };
+    const agents: RunningAgent[] = [];
+    for (let i = 1; i <= options.nodes; i++) {
+      // a listed agent is of the same cluster but cannot be heard: it advertises another name
+      agents.push(
+        await startAgent({ ...common, name: `node-${i}`, cluster, home: join(home, `agent-${i}`) }),
+      );
+    }
+    const controller = await startController({
+      ...common,
+      bonjourInterface: options.byAddress ? '127.0.0.77' : '127.0.0.1',
+      modelDir: options.modelDir ?? demoModelDir,
+      nodeCount: options.nodes,
+      agents: options.byAddress ? agents.map(({ port }) => ({ host: '127.0.0.1', port })) : [],
+      cluster,
+      home: join(home, 'controller'),
+    });
+    const running = new TestCluster(controller, agents, home);
+    if (!options.asItIs) await running.untilServing();
+    return running;
+  }
+
+  get url(): string {
+    return this.controller.url;
+  }
+
+  async untilServing(): Promise<void> {
+    await until(() => this.controller.status().state === 'serving', 'a serving cluster');
+  }
+
+  /** The tokens that the cluster answers, without the stop token. */
+  async generate(
+    promptIds: number[],
+    options: Partial<GenerateRequest> = {},
+    signal?: AbortSignal,
+  ): Promise<number[]> {
+    const request = { promptIds, maxTokens: 400, stopIds: [1], sampling: GREEDY, ...options };
+    const tokens: number[] = [];
+    for await (const { token } of this.controller.source.generate(
+      request,
+      signal ?? new AbortController().signal,
+    )) {
+      if (token !== null) tokens.push(token);
+    }
+    return tokens;
+  }
+
+  async down(): Promise<void> {
+    await this.controller.stop();
+    for (const agent of this.agents) await agent.stop();
+    rmSync(this.#home, { recursive: true, force: true });
+  }
+}
