@@ -1,0 +1,96 @@
+// What every dialect of the API shares: the model that is served, and the requests that are open.
+// It must not know any dialect.
+import type { Socket } from 'node:net';
+import type { Logger } from 'pino';
+import { EspalierError } from '../../protocol/errors.ts';
+import { MAX_REQUESTS } from '../../protocol/limits.ts';
+import type { ClusterStatus } from '../../protocol/status.ts';
+import type { TextModel } from '../text-model.ts';
+import type { TokenSource } from '../token-source.ts';
+import { RequestError } from './request-error.ts';
+import type { StreamTimes } from './sse.ts';
+
+/** What the API needs of the controller. */
+export interface ApiDeps {
+  source: TokenSource;
+  /** the text side of the deployed model; undefined before there is one */
+  textModel(): TextModel | undefined;
+  status(): ClusterStatus;
+  log: Logger;
+}
+
+export interface ApiContext {
+  deps: ApiDeps;
+  exchanges: Exchanges;
+  streamTimes: StreamTimes;
+}
+
+/** The reason of a signal when nobody is left to answer. */
+export class ClientGone extends Error {
+  constructor() {
+    super('the client closed the connection');
+    this.name = 'ClientGone';
+  }
+}
+
+/** One request that is being answered. Its signal is aborted when its client leaves or the API closes. */
+export interface Exchange extends Disposable {
+  signal: AbortSignal;
+}
+
+/** The requests that are being answered. */
+export class Exchanges {
+  readonly #open = new Set<AbortController>();
+  #closed: EspalierError | undefined;
+
+  /** @throws EspalierError queue_full at MAX_REQUESTS, or what `abortAll` was told */
+  open(socket: Socket): Exchange {
+    if (this.#closed) throw this.#closed;
+    if (this.#open.size >= MAX_REQUESTS) {
+      throw new EspalierError('queue_full', `${MAX_REQUESTS} requests are being answered already.`);
+    }
+    const controller = new AbortController();
+    const leave = (): void => controller.abort(new ClientGone());
+    if (socket.destroyed) leave();
+    socket.once('close', leave);
+    this.#open.add(controller);
+    return {
+      signal: controller.signal,
+      [Symbol.dispose]: () => {
+        socket.off('close', leave);
+        this.#open.delete(controller);
+      },
+    };
+  }
+
+  /** Ends every request with this error, the next ones too. */
+  abortAll(reason: EspalierError): void {
+    this.#closed = reason;
+    for (const controller of this.#open) controller.abort(reason);
+  }
+}
+
+/**
+ * The model that answers now.
+ * @param requested the id that the client asked for; undefined takes the deployed one
+ * @throws EspalierError not_ready, model_not_found
+ */
+export function servingModel({ textModel, status }: ApiDeps, requested?: string | undefined): TextModel {
+  const { state, reason } = status();
+  const model = textModel();
+  if (state !== 'serving' || model === undefined) {
+    throw new EspalierError('not_ready', `The cluster is ${state}: ${reason ?? 'no model is loaded yet'}.`);
+  }
+  if (requested !== undefined && requested !== model.id) throw unknownModel(requested, model);
+  return model;
+}
+
+/** The error for a model id that nobody serves, with the ids that are. */
+export function unknownModel(requested: string, model: TextModel | undefined): RequestError {
+  const known = model === undefined ? 'no model is loaded yet' : `the known ids are: ${model.id}`;
+  return new RequestError(
+    'model_not_found',
+    `There is no model "${requested.slice(0, 200)}"; ${known}.`,
+    'model',
+  );
+}

@@ -1,0 +1,25 @@
+// Errors in OpenAI's form. Translation only.
+import type { EspalierError } from '../../protocol/errors.ts';
+import { RequestError } from './request-error.ts';
+
+export interface OpenAiErrorBody {
+  error: { message: string; type: string; param: string | null; code: string };
+}
+
+/** What went wrong and how to solve it, with the registry's code. */
+export function openAiError(error: EspalierError): OpenAiErrorBody {
+  const message = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`;
+  return {
+    error: {
+      message: `${message} ${error.solve}`,
+      type: errorType(error.status),
+      param: error instanceof RequestError ? error.param : null,
+      code: error.code,
+    },
+  };
+}
+
+function errorType(status: number): string {
+  if (status === 429) return 'rate_limit_error';
+  return status >= 500 ? 'server_error' : 'invalid_request_error';
+}

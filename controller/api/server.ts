@@ -1,0 +1,167 @@
+// The HTTP server of the controller: its limits, errors, start and stop. What is said on it is up to the routes.
+import type { IncomingMessage, ServerOptions } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
+import { EspalierError } from '../../protocol/errors.ts';
+import {
+  API_BEAT_MS,
+  API_CLOSE_MS,
+  API_REQUEST_TIMEOUT_MS,
+  API_STALLED_CLIENT_MS,
+  MAX_API_BODY_BYTES,
+  MAX_API_CONNECTIONS,
+  STATUS_INTERVAL_MS,
+} from '../../protocol/limits.ts';
+import { formatHostPort, type HostPort } from '../../protocol/node.ts';
+import { type ApiContext, type ApiDeps, Exchanges } from './context.ts';
+import { generalRoutes } from './general-routes.ts';
+import { openAiChatRoutes } from './openai-chat.ts';
+import { openAiError } from './openai-error.ts';
+import { openAiModelRoutes } from './openai-models.ts';
+import { endWithError } from './raw-error.ts';
+import { asRequestError, errorHeaders } from './request-error.ts';
+import { RouteTable } from './route-table.ts';
+import type { StreamTimes } from './sse.ts';
+import { StatusFeed } from './status-feed.ts';
+
+export interface Api {
+  fastify: FastifyInstance;
+  /**
+   * Listens; port 0 takes a free one.
+   * @returns the address that it has
+   * @throws EspalierError port_taken, bad_option
+   */
+  listen(at: { host: string; port: number }): Promise<HostPort & { url: string }>;
+  /** Ends open streams with an error, then every connection, within API_CLOSE_MS. */
+  close(): Promise<void>;
+}
+
+export interface ApiOptions extends Partial<StreamTimes> {
+  /** the status stream's interval */
+  statusIntervalMs?: number;
+}
+
+/** Builds the API. It listens when it is told to. */
+export async function createApi(deps: ApiDeps, options: ApiOptions = {}): Promise<Api> {
+  const { beatMs = API_BEAT_MS, stalledMs = API_STALLED_CLIENT_MS } = options;
+  const context: ApiContext = { deps, exchanges: new Exchanges(), streamTimes: { beatMs, stalledMs } };
+  const fastify = createFastify(deps);
+  const routes = new RouteTable();
+  fastify.addHook('onRoute', ({ url, method }) => routes.add(url, method));
+  fastify.setErrorHandler((error, _request, reply) => sendError(error, reply, deps));
+  fastify.setNotFoundHandler((request, reply) => {
+    const [path = ''] = request.url.split('?');
+    const allowed = routes.methodsOf(path);
+    if (allowed.length > 0) reply.header('allow', allowed.join(', '));
+    sendError(notFound(request.method, path, allowed), reply, deps);
+  });
+  generalRoutes(fastify, context, routes);
+  openAiModelRoutes(fastify, context);
+  openAiChatRoutes(fastify, context);
+  await fastify.ready();
+  const feed = new StatusFeed(fastify.server, deps.status, options.statusIntervalMs ?? STATUS_INTERVAL_MS);
+  return {
+    fastify,
+    listen: (at) => listen(fastify, at),
+    close: async () => {
+      context.exchanges.abortAll(new EspalierError('not_ready', 'The controller is stopping.'));
+      // A connection becomes idle once its last answer is out; the ones that take too long are cut off.
+      const idle = setInterval(() => fastify.server.closeIdleConnections(), API_CLOSE_MS / 20);
+      const cut = setTimeout(() => fastify.server.closeAllConnections(), API_CLOSE_MS);
+      await Promise.all([feed.close(API_CLOSE_MS / 2), fastify.close()]);
+      clearInterval(idle);
+      clearTimeout(cut);
+    },
+  };
+}
+
+function createFastify(deps: ApiDeps): FastifyInstance {
+  const http: ServerOptions & { shouldUpgradeCallback(request: IncomingMessage): boolean } = {
+    // Without it, Node.js would hand every upgrade to the status feed, HTTP/2 offers on chat requests included.
+    shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
+  };
+  const fastify: FastifyInstance = Fastify({
+    logger: false,
+    http,
+    bodyLimit: MAX_API_BODY_BYTES,
+    requestTimeout: API_REQUEST_TIMEOUT_MS,
+    // While it closes, requests get our own not_ready instead.
+    return503OnClosing: false,
+    routerOptions: { ignoreTrailingSlash: true },
+    // A URL that cannot be decoded has no route yet, so its reply is generic over all routes.
+    frameworkErrors: (error, _request, reply) => sendError(error, reply as unknown as FastifyReply, deps),
+    clientErrorHandler: (error, socket) => {
+      deps.log.debug({ err: error }, 'a connection to the API failed');
+      endWithError(socket, connectionError(error));
+    },
+  });
+  fastify.server.maxConnections = MAX_API_CONNECTIONS;
+  // JSON alone: a form or plain text would let any web page send requests here without being asked first.
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, (_request, body, done) => {
+    try {
+      done(null, JSON.parse(String(body)));
+    } catch (error) {
+      done(new EspalierError('invalid_request', `The body is not JSON: ${(error as Error).message}`));
+    }
+  });
+  return fastify;
+}
+
+function sendError(error: unknown, reply: FastifyReply, { log }: ApiDeps): void {
+  const failure = asRequestError(error);
+  if (failure.code === 'internal') log.error({ err: error }, 'a request to the API failed');
+  // Fastify would close the connection on a body that is too large, and the client, still sending, would see a reset
+  // instead of the answer. Kept open, the rest of the body is read and thrown away, for API_REQUEST_TIMEOUT_MS at most.
+  reply.removeHeader('connection');
+  reply.code(failure.status).headers(errorHeaders(failure)).send(openAiError(failure));
+}
+
+function notFound(method: string, path: string, allowed: readonly string[]): EspalierError {
+  const shown = path.slice(0, 200);
+  if (allowed.length === 0) return new EspalierError('not_found', `There is no ${shown}.`);
+  return new EspalierError('method_not_allowed', `${shown} takes ${allowed.join(' and ')}, not ${method}.`);
+}
+
+/** What was wrong before there was a request. */
+function connectionError({ code }: NodeJS.ErrnoException): EspalierError {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new EspalierError('headers_too_large', 'The headers of the request are too large.');
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new EspalierError('invalid_request', 'The request did not arrive in time.');
+    default:
+      return new EspalierError('invalid_request', 'This is not an HTTP/1.1 request.');
+  }
+}
+
+async function listen(
+  fastify: FastifyInstance,
+  { host, port }: { host: string; port: number },
+): Promise<HostPort & { url: string }> {
+  // For "localhost" Fastify would open a second server, which our limits and our closing would not reach.
+  const address = host === 'localhost' ? '127.0.0.1' : host;
+  try {
+    await fastify.listen({ host: address, port });
+  } catch (error) {
+    throw listenError(error as NodeJS.ErrnoException, address, port);
+  }
+  const bound = { host: address, port: (fastify.server.address() as AddressInfo).port };
+  return { ...bound, url: `http://${formatHostPort(bound)}` };
+}
+
+function listenError(error: NodeJS.ErrnoException, host: string, port: number): EspalierError {
+  const cause = { cause: error };
+  switch (error.code) {
+    case 'EADDRINUSE':
+      return new EspalierError(
+        'port_taken',
+        `Port ${port} on ${host} is taken by another program (see --port).`,
+        cause,
+      );
+    case 'EACCES':
+      return new EspalierError('bad_option', `--port ${port}: this user may not listen on it.`, cause);
+    default:
+      return new EspalierError('bad_option', `--host ${host} --port ${port}: ${error.message}.`, cause);
+  }
+}

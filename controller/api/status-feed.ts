@@ -1,0 +1,111 @@
+// The WebSocket that streams the cluster's status: a snapshot at once, then one each interval; no foreign web pages.
+// It must not know what a status holds.
+import type { IncomingMessage, Server } from 'node:http';
+import { isIP } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { EspalierError } from '../../protocol/errors.ts';
+import {
+  MAX_STATUS_BACKLOG_BYTES,
+  MAX_STATUS_CLIENTS,
+  MAX_STATUS_INPUT_BYTES,
+} from '../../protocol/limits.ts';
+import { type ClusterStatus, STATUS_PATH } from '../../protocol/status.ts';
+import { endWithError } from './raw-error.ts';
+
+/** RFC 6455: the endpoint is going away. */
+const GOING_AWAY = 1001;
+
+/** Streams the status to WebSockets on the server's upgrade event. */
+export class StatusFeed {
+  readonly #status: () => ClusterStatus;
+  readonly #sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: MAX_STATUS_INPUT_BYTES,
+    perMessageDeflate: false,
+  });
+  readonly #intervalMs: number;
+  #interval: NodeJS.Timeout | undefined;
+
+  constructor(server: Server, status: () => ClusterStatus, intervalMs: number) {
+    this.#status = status;
+    this.#intervalMs = intervalMs;
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
+  }
+
+  /** Says goodbye to all subscribers; those that do not answer within `graceMs` are cut off. */
+  async close(graceMs: number): Promise<void> {
+    clearInterval(this.#interval);
+    const closed = [...this.#sockets.clients].map((socket) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      const timer = setTimeout(() => socket.terminate(), graceMs);
+      socket.once('close', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      socket.close(GOING_AWAY, 'the controller is stopping');
+      return promise;
+    });
+    this.#sockets.close();
+    await Promise.all(closed);
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy());
+    const refusal = this.#refusal(request);
+    if (refusal) endWithError(socket, refusal);
+    else this.#sockets.handleUpgrade(request, socket, head, (client) => this.#add(client));
+  }
+
+  #refusal({ url = '', headers }: IncomingMessage): EspalierError | undefined {
+    const [path = ''] = url.split('?');
+    if (path !== STATUS_PATH) {
+      return new EspalierError(
+        'not_found',
+        `There is no WebSocket at ${path.slice(0, 200)}: it is at ${STATUS_PATH}.`,
+      );
+    }
+    if (isForeignOrigin(headers.origin, headers.host)) {
+      return new EspalierError(
+        'foreign_origin',
+        `Pages of ${headers.origin?.slice(0, 200)} may not read the status.`,
+      );
+    }
+    if (this.#sockets.clients.size >= MAX_STATUS_CLIENTS) {
+      return new EspalierError('queue_full', `${MAX_STATUS_CLIENTS} programs read the status already.`);
+    }
+    return undefined;
+  }
+
+  #add(client: WebSocket): void {
+    // A message that is too long is an error here; ws then closes the socket by itself.
+    client.on('error', () => undefined);
+    client.on('close', () => {
+      if (this.#sockets.clients.size > 0) return;
+      clearInterval(this.#interval);
+      this.#interval = undefined;
+    });
+    client.send(JSON.stringify(this.#status()));
+    this.#interval ??= setInterval(() => this.#broadcast(), this.#intervalMs);
+  }
+
+  #broadcast(): void {
+    const message = JSON.stringify(this.#status());
+    for (const client of this.#sockets.clients) {
+      if (client.bufferedAmount > MAX_STATUS_BACKLOG_BYTES) client.terminate();
+      else client.send(message);
+    }
+  }
+}
+
+/**
+ * Whether a browser asks on behalf of another site's page: browsers let any page open a WebSocket to 127.0.0.1.
+ * Names other than localhost are foreign too, since a site can point its own name at this machine.
+ */
+function isForeignOrigin(origin: string | undefined, host: string | undefined): boolean {
+  if (origin === undefined) return false;
+  const from = URL.parse(origin);
+  if (!from || from.host !== host) return true;
+  const name = from.hostname.replace(/^\[|\]$/g, '');
+  return name !== 'localhost' && isIP(name) === 0;
+}

@@ -1,0 +1,80 @@
+// `espalier controller`: one per cluster. The options become its settings; the controller itself is in controller/.
+import { resolve } from 'node:path';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type HostPort, parseHostPort } from '../../protocol/node.ts';
+import { EXIT_CODES } from './exit-codes.ts';
+import { espalierHome } from './home.ts';
+import { clusterOption, parseNodeCount, parsePort } from './options.ts';
+import { demoModelDir } from './package-root.ts';
+
+interface Options {
+  host: string;
+  port: number;
+  model: string;
+  nodes?: number;
+  agent?: HostPort[];
+  interface?: string;
+  cluster: string;
+}
+
+export function controllerCommand(exit: (code: number) => void): Command {
+  return new Command('controller')
+    .summary('run the controller of a cluster')
+    .description('Finds the agents on the network, splits the model over them and serves the API.')
+    .option('-H, --host <address>', 'address that the API listens on', '127.0.0.1')
+    .option('-p, --port <port>', 'port of the API', parsePort, 7117)
+    .addOption(
+      new Option('-m, --model <dir>', 'a model folder in MLX format, on every node at the same path')
+        .default(demoModelDir(), 'the demo model that comes with Espalier')
+        .argParser((dir: string) => resolve(dir)),
+    )
+    .option(
+      '-n, --nodes <count>',
+      'nodes to wait for, and the most to use (default: all found)',
+      parseNodeCount,
+    )
+    .option(
+      '-a, --agent <host:port>',
+      'an agent to connect to without multicast; may be given several times',
+      collectAddress,
+    )
+    .option('-i, --interface <ip>', 'address of the network interface to search with Bonjour')
+    .addOption(clusterOption())
+    .addHelpText(
+      'after',
+      `
+Examples:
+  espalier controller
+  espalier controller --model ~/models/DeepSeek-R1-4bit --nodes 6
+  espalier controller --agent studio-1.local:7118 --agent studio-2.local:7118 --nodes 2
+${EXIT_CODES}`,
+    )
+    .action(async (options: Options) => {
+      const [{ runSupervised }, { startController }] = await Promise.all([
+        import('../supervised.ts'),
+        import('../../controller/main.ts'),
+      ]);
+      exit(
+        await runSupervised(() =>
+          startController({
+            host: options.host,
+            port: options.port,
+            modelDir: options.model,
+            nodeCount: options.nodes,
+            agents: options.agent ?? [],
+            bonjourInterface: options.interface,
+            cluster: options.cluster,
+            home: espalierHome(),
+          }),
+        ),
+      );
+    });
+}
+
+function collectAddress(text: string, previous: readonly HostPort[] = []): HostPort[] {
+  try {
+    return [...previous, parseHostPort(text)];
+  } catch (error) {
+    throw new InvalidArgumentError(error instanceof Error ? `${error.message}.` : String(error));
+  }
+}

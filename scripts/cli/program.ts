@@ -1,0 +1,92 @@
+// The command line as a whole: which commands there are, and how each way to fail becomes an exit code and a text.
+import { Command, CommanderError } from 'commander';
+import { asEspalierError, EspalierError, explain } from '../../protocol/errors.ts';
+import { agentCommand } from './agent.ts';
+import { ApiError } from './api-error.ts';
+import { chatCommand } from './chat.ts';
+import { controllerCommand } from './controller.ts';
+import { dashboardCommand } from './dashboard.ts';
+import { demoCommand } from './demo.ts';
+import { EXIT } from './exit-codes.ts';
+import { packageFacts } from './package-root.ts';
+import { statusCommand } from './status.ts';
+
+const EXAMPLES = `
+Examples:
+  espalier demo                          a cluster of three agents on this machine, with its dashboard
+  espalier controller --model ~/models/DeepSeek-R1-4bit --nodes 6
+  espalier agent --host 0.0.0.0          on every Mac that takes part
+  espalier chat "How many r's are in strawberry?"
+  espalier status --json
+
+State lies under ESPALIER_HOME (default ~/.espalier).
+\`espalier help COMMAND\` says more about one command.`;
+
+/** All commands; each action resolves to the exit code, which goes to `exit`. */
+export function buildProgram(exit: (code: number) => void): Command {
+  const program = new Command('espalier')
+    .description('Turns the Macs on a home network into one machine that runs DeepSeek R1.')
+    .version(packageFacts().version)
+    .addHelpText('after', EXAMPLES);
+  const commands = [
+    demoCommand,
+    controllerCommand,
+    agentCommand,
+    dashboardCommand,
+    statusCommand,
+    chatCommand,
+  ];
+  for (const create of commands) program.addCommand(create(exit));
+  // settings are not handed down by addCommand
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().showHelpAfterError(`(\`${helpCall(command, program)}\` says more)`);
+  }
+  return program;
+}
+
+/**
+ * Runs one command line.
+ * @param args without node and the script
+ * @returns the exit code, when everything that was printed has left the process
+ */
+export async function runCommandLine(args: readonly string[]): Promise<number> {
+  // a reader that has seen enough (`| head`) is no error
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    process.exit(error.code === 'EPIPE' ? EXIT.ok : EXIT.error);
+  });
+  let code: number = EXIT.ok;
+  try {
+    const program = buildProgram((result) => {
+      code = result;
+    });
+    await program.parseAsync([...args], { from: 'user' });
+  } catch (error) {
+    code = report(error);
+  }
+  await Promise.all([flushed(process.stdout), flushed(process.stderr)]);
+  return code;
+}
+
+function report(error: unknown): number {
+  // commander has printed its own errors, and the help that was asked for
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (error instanceof ApiError) {
+    console.error(`espalier: ${error.message}`);
+    return EXIT.error;
+  }
+  const known = asEspalierError(error);
+  console.error(`espalier: ${explain(known)}`);
+  if (!(error instanceof EspalierError) && error instanceof Error) console.error(error.stack);
+  return known.code === 'bad_option' ? EXIT.usage : EXIT.error;
+}
+
+function helpCall(command: Command, program: Command): string {
+  return command === program ? 'espalier --help' : `espalier ${command.name()} --help`;
+}
+
+async function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  if (stream.destroyed) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  stream.write('', () => resolve());
+  await promise;
+}

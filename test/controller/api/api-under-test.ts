@@ -1,0 +1,131 @@
+// A real API on a free port, with the demo model's text side and a scripted cluster behind it.
+import { connect, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
+import pino from 'pino';
+import { type Api, type ApiOptions, createApi } from '../../../controller/api/server.ts';
+import type { HostPort } from '../../../protocol/node.ts';
+import type { ClusterState, ClusterStatus } from '../../../protocol/status.ts';
+import { type ReferenceCase, referenceCases } from '../../support/reference.ts';
+import { ScriptedSource } from '../scripted-source.ts';
+import { demoTextModel } from '../support.ts';
+
+export interface ApiUnderTest {
+  api: Api;
+  at: HostPort;
+  url: string;
+  source: ScriptedSource;
+  setState(state: ClusterState, reason: string | null): void;
+  /** fills the status' events, to make it large */
+  setEvents(events: ClusterStatus['events']): void;
+  post(body: unknown, headers?: Record<string, string>): Promise<Response>;
+  /** posts and reads the JSON that comes back, in the shape that the test expects */
+  ask<T>(body: unknown): Promise<T>;
+}
+
+export async function startApi(
+  t: TestContext,
+  options: ApiOptions = {},
+  where: { host: string; port: number } = { host: '127.0.0.1', port: 0 },
+): Promise<ApiUnderTest> {
+  const model = await demoTextModel;
+  const source = new ScriptedSource();
+  let status = idleStatus(model.id);
+  const api = await createApi(
+    { source, textModel: () => model, status: () => status, log: pino({ level: 'silent' }) },
+    options,
+  );
+  t.after(() => api.close());
+  const { url, ...at } = await api.listen(where);
+  const post: ApiUnderTest['post'] = (body, headers = {}) =>
+    fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: typeof body === 'string' ? body : JSON.stringify(body),
+    });
+  return {
+    api,
+    at,
+    url,
+    source,
+    setState: (state, reason) => {
+      status = { ...status, state, reason };
+    },
+    setEvents: (events) => {
+      status = { ...status, events };
+    },
+    post,
+    ask: async <T>(body: unknown) => (await (await post(body)).json()) as T,
+  };
+}
+
+/** A whole answer as it comes over the wire. */
+export interface Answer {
+  choices: [{ message: { content: string; reasoning_content: string | null }; finish_reason: string }];
+  usage: { prompt_tokens: number; completion_tokens: number; total_tokens: number };
+}
+
+export interface Failure {
+  error: { message: string; type: string; param: string | null; code: string };
+}
+
+/** A reference case with reasoning, an answer and two turns. */
+export const sum = referenceCases.find(({ text }) => text.endsWith('**688**')) as ReferenceCase;
+export const SUM_REASONING = sum.text.split('\n</think>')[0] ?? '';
+export const SUM_ANSWER = '616 + 72 = **688**';
+
+/** A connection that does nothing by itself. */
+export async function rawConnection(t: TestContext, { host, port }: HostPort): Promise<Socket> {
+  const socket = connect({ host, port });
+  t.after(() => socket.destroy());
+  await new Promise((resolve, reject) => socket.once('connect', resolve).once('error', reject));
+  return socket;
+}
+
+/** Reads until the text is complete in the caller's eyes, or the connection ends. */
+export async function readUntil(socket: Socket, isComplete: (text: string) => boolean): Promise<string> {
+  let text = '';
+  for await (const chunk of socket.iterator({ destroyOnReturn: false })) {
+    text += String(chunk);
+    if (isComplete(text)) break;
+  }
+  return text;
+}
+
+/** Gives other work turns until something holds, and fails when it never does. */
+export async function until(holds: () => boolean): Promise<void> {
+  for (let turn = 0; !holds(); turn++) {
+    if (turn === 4_000) throw new Error(`it never came to hold that ${holds}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+function idleStatus(modelId: string): ClusterStatus {
+  return {
+    at: 0,
+    espalierVersion: '0.0.0',
+    controllerPid: process.pid,
+    state: 'serving',
+    reason: null,
+    engine: 'node-mlx',
+    epoch: 1,
+    model: {
+      id: modelId,
+      architecture: 'deepseek_v3',
+      layerCount: 12,
+      quantization: '4-bit',
+      contextTokens: 163_840,
+    },
+    tokensPerSecond: 0,
+    tokensPerSecondMinute: 0,
+    timeToFirstTokenMs: null,
+    tokensTotal: 0,
+    requestsRunning: 0,
+    requestsWaiting: 0,
+    requestsCompleted: 0,
+    requestsFailed: 0,
+    nodes: [],
+    stages: [],
+    requests: [],
+    events: [],
+  };
+}
