@@ -27,5 +27,5 @@ export function packageFacts(): PackageFacts {
 
 /** The demo model that comes with the package. */
 export function demoModelDir(): string {
-  return join(packageFacts().root, 'scripts', 'demo-model', 'model');
+  return join(packageFacts().root, 'scripts', 'demo-model', 'espalier-demo');
 }

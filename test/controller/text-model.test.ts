@@ -40,7 +40,7 @@ async function failure(
 
 test('the demo model', async () => {
   const model = await loadTextModel(demoModelDir);
-  assert.equal(model.id, 'model');
+  assert.equal(model.id, 'espalier-demo');
   assert.deepEqual(model.stopIds, [1]);
   assert.deepEqual(model.sampling, { temperature: 0.6, topP: 0.95 });
   assert.equal(model.contextTokens, 163_840);

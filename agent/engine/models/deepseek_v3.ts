@@ -3,11 +3,13 @@
 import { z } from 'zod';
 import type { LayerRange } from '../../../protocol/plan.ts';
 import { LatentCache } from '../latent-cache.ts';
-import { Embedding, ExpertLinear, HeadLinear, Linear } from '../linear.ts';
+import { Embedding, HeadLinear, Linear } from '../linear.ts';
+import { Mlp } from '../mlp.ts';
 import { ALL, mx, type Tensor } from '../mlx.ts';
 import type { ParameterSpec } from '../parameters.ts';
 import { Rope, type Rotation, type YarnScaling, yarnScale } from '../rope.ts';
 import type { Row, StageModel } from '../step.ts';
+import { SwitchMlp } from '../switch-mlp.ts';
 import type { Weights } from '../weights.ts';
 
 const Yarn = z.looseObject({
@@ -49,9 +51,6 @@ export const Args = z.looseObject({
   tie_word_embeddings: z.boolean().default(false),
 });
 export type Args = z.infer<typeof Args>;
-
-/** Rows with few tokens an expert are gathered; from this many on, each expert's rows are multiplied together. */
-const GROUP_FROM_TOKENS_PER_EXPERT = 5;
 
 function hasExperts(args: Args, layer: number): boolean {
   return layer >= args.first_k_dense_replace && layer % args.moe_layer_freq === 0;
@@ -241,51 +240,25 @@ class Attention {
   }
 }
 
-function silu(x: Tensor): Tensor {
-  return mx.multiply(x, mx.sigmoid(x));
-}
-
-class Mlp {
-  readonly #gate: Linear;
-  readonly #up: Linear;
-  readonly #down: Linear;
-
-  constructor(weights: Weights, path: string) {
-    this.#gate = new Linear(weights.linear(`${path}.gate_proj`));
-    this.#up = new Linear(weights.linear(`${path}.up_proj`));
-    this.#down = new Linear(weights.linear(`${path}.down_proj`));
-  }
-
-  forward(x: Tensor): Tensor {
-    return this.#down.forward(mx.multiply(silu(this.#gate.forward(x)), this.#up.forward(x)));
-  }
-}
-
 class Experts {
   readonly #args: Args;
   readonly #router: Tensor;
   readonly #correction: Tensor;
-  readonly #gate: ExpertLinear;
-  readonly #up: ExpertLinear;
-  readonly #down: ExpertLinear;
+  readonly #routed: SwitchMlp;
   readonly #shared: Mlp | undefined;
 
   constructor(args: Args, weights: Weights, path: string) {
     this.#args = args;
     this.#router = weights.vector(`${path}.gate.weight`).swapaxes(0, 1);
     this.#correction = weights.vector(`${path}.gate.e_score_correction_bias`);
-    this.#gate = new ExpertLinear(weights.linear(`${path}.switch_mlp.gate_proj`));
-    this.#up = new ExpertLinear(weights.linear(`${path}.switch_mlp.up_proj`));
-    this.#down = new ExpertLinear(weights.linear(`${path}.switch_mlp.down_proj`));
+    this.#routed = new SwitchMlp(weights, `${path}.switch_mlp`, args.n_routed_experts);
     if (args.n_shared_experts) this.#shared = new Mlp(weights, `${path}.shared_experts`);
   }
 
   forward(x: Tensor): Tensor {
-    const { n_routed_experts: experts, num_experts_per_tok: chosen } = this.#args;
     const { indices, scores } = this.#route(x);
-    const tokens = x.shape[0] as number;
-    const grouped = tokens * chosen >= experts * GROUP_FROM_TOKENS_PER_EXPERT;
-    const each = grouped ? this.#byExpert(x, indices) : this.#byToken(x, indices); // [tokens, chosen, hidden]
+    const [tokens, chosen] = indices.shape as [number, number];
+    const each = this.#routed.forward(x, indices); // [tokens, chosen, hidden]
     const routed = mx.matmul(scores.reshape(tokens, 1, chosen), each).reshape(...x.shape);
     return this.#shared ? mx.add(routed, this.#shared.forward(x)) : routed;
   }
@@ -311,49 +284,6 @@ class Experts {
     let weights = mx.takeAlongAxis(scores, indices, -1);
     if (chosen > 1 && this.#args.norm_topk_prob) weights = mx.divide(weights, weights.sum(-1, true));
     return { indices, scores: mx.multiply(weights, this.#args.routed_scaling_factor).astype(x.dtype) };
-  }
-
-  #byToken(x: Tensor, indices: Tensor): Tensor {
-    const [tokens, hidden] = x.shape as [number, number];
-    const chosen = this.#args.num_experts_per_tok;
-    const blocks = x.reshape(tokens, 1, hidden);
-    const rows = mx.broadcastTo(mx.arange(tokens, mx.uint32).reshape(tokens, 1), [tokens, chosen]);
-    const inner = mx.multiply(
-      silu(this.#gate.gather(blocks, rows, indices)),
-      this.#up.gather(blocks, rows, indices),
-    );
-    const flat = inner.reshape(tokens * chosen, 1, inner.shape[3] as number);
-    const each = mx.arange(tokens * chosen, mx.uint32).reshape(tokens, chosen);
-    return this.#down.gather(flat, each, indices).reshape(tokens, chosen, hidden);
-  }
-
-  /** Sorts the tokens by expert on the host, so that each expert's weight is unpacked once for all of its tokens. */
-  #byExpert(x: Tensor, indices: Tensor): Tensor {
-    const [tokens, hidden] = x.shape as [number, number];
-    const chosen = this.#args.num_experts_per_tok;
-    const places = new Map<number, number[]>();
-    (indices.flatten().tolist() as number[]).forEach((expert, place) => {
-      const list = places.get(expert);
-      if (list) list.push(place);
-      else places.set(expert, [place]);
-    });
-    const parts: Tensor[] = [];
-    const back = new Array<number>(tokens * chosen);
-    let next = 0;
-    for (const [expert, list] of places) {
-      const own = mx.take(
-        x,
-        mx.array(
-          list.map((place) => Math.floor(place / chosen)),
-          mx.int32,
-        ),
-        0,
-      );
-      const inner = mx.multiply(silu(this.#gate.one(own, expert)), this.#up.one(own, expert));
-      parts.push(this.#down.one(inner, expert));
-      for (const place of list) back[place] = next++;
-    }
-    return mx.take(mx.concatenate(parts, 0), mx.array(back, mx.int32), 0).reshape(tokens, chosen, hidden);
   }
 }
 

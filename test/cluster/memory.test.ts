@@ -1,0 +1,48 @@
+// Memory stays flat over a long answer: node-mlx frees nothing by itself, so a stage that forgot to settle would grow
+// by megabytes a token.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { STATS_INTERVAL_MS } from '../../protocol/limits.ts';
+import { TestCluster } from '../support/cluster.ts';
+import { referenceCases } from '../support/reference.ts';
+
+const TOKENS = 2_000;
+const ROOM_BYTES = 20_000_000;
+
+test(`over ${TOKENS} tokens, a worker grows by its KV and no more than 20 MB`, async () => {
+  const cluster = await TestCluster.up({ nodes: 3 });
+  try {
+    const stages = async () => {
+      await delay(2 * STATS_INTERVAL_MS); // the next report of each worker
+      return cluster.controller.status().stages;
+    };
+    const prompt = referenceCases[0]?.prompt_ids ?? [];
+    await cluster.generate(prompt, { stopIds: [], maxTokens: 20 });
+    const before = await stages();
+    const abort = new AbortController();
+    let kvBytes: number[] = [];
+    const request = {
+      promptIds: prompt,
+      stopIds: [],
+      maxTokens: TOKENS,
+      sampling: { temperature: 0, topP: 1, seed: 0 },
+    };
+    for await (const { index } of cluster.controller.source.generate(request, abort.signal)) {
+      if (index === TOKENS - 2)
+        kvBytes = cluster.controller.status().stages.map((stage) => stage.kvBytes ?? 0);
+    }
+    const after = await stages();
+    for (const [i, stage] of after.entries()) {
+      const grown = (stage.residentBytes ?? 0) - (before[i]?.residentBytes ?? 0);
+      assert.ok((kvBytes[i] as number) > 1_000_000, `stage ${i} reports ${kvBytes[i]} bytes of KV`);
+      assert.ok(
+        grown < (kvBytes[i] as number) + ROOM_BYTES,
+        `stage ${i} grew by ${(grown / 1e6).toFixed(1)} MB`,
+      );
+      assert.equal(stage.kvBytes, 0, 'the KV goes with the request');
+    }
+  } finally {
+    await cluster.down();
+  }
+});
