@@ -43,7 +43,7 @@ export interface StepFrame {
   ops: SessionOp[];
   rows: Row[];
   /** absent when the step has no rows */
-  hidden?: { dtype: WireDtype; width: number; bytes: Buffer };
+  hidden?: { dtype: WireDtype; width: number; bytes: Buffer } | undefined;
 }
 
 export interface SampledToken {
@@ -103,11 +103,14 @@ function bodyBytes(header: Header): number {
   return header.rows * ROW_BYTES + header.jsonBytes + header.hiddenBytes;
 }
 
-/** A frame as one buffer, ready to be written. */
-export function encodeFrame(frame: Frame): Buffer {
+/**
+ * A frame as one buffer, ready to be written.
+ * @param allocate gives a buffer of a length, in which every byte is then written
+ */
+export function encodeFrame(frame: Frame, allocate: (length: number) => Buffer = Buffer.allocUnsafe): Buffer {
   if (frame.kind === 'hello') {
     const { fromStage, hopToken } = frame;
-    return assemble(frame, { json: Buffer.from(JSON.stringify({ fromStage, hopToken })) });
+    return assemble(frame, { json: Buffer.from(JSON.stringify({ fromStage, hopToken })) }, allocate);
   }
   if (frame.kind === 'tokens') {
     const rows = frame.sampled.map(({ session, token, outcome }) => [
@@ -116,17 +119,18 @@ export function encodeFrame(frame: Frame): Buffer {
       0,
       OUTCOMES.indexOf(outcome),
     ]);
-    return assemble(frame, { rows, step: frame.step });
+    return assemble(frame, { rows, step: frame.step }, allocate);
   }
   const { ops, hidden, step } = frame;
   const rows = frame.rows.map((row) => [row.session, row.position, row.count, row.sample ? 1 : 0]);
   const json = ops.length > 0 ? Buffer.from(JSON.stringify(ops)) : undefined;
-  return assemble(frame, { rows, step, ...(json && { json }), ...(hidden && { hidden }) });
+  return assemble(frame, { rows, step, json, hidden }, allocate);
 }
 
 function assemble(
   { kind, epoch }: Frame,
-  parts: { step?: number; rows?: number[][]; json?: Buffer; hidden?: NonNullable<StepFrame['hidden']> },
+  parts: { step?: number; rows?: number[][]; json?: Buffer | undefined; hidden?: StepFrame['hidden'] },
+  allocate: (length: number) => Buffer,
 ): Buffer {
   const { step = 0, rows = [], json, hidden } = parts;
   const header: Header = {
@@ -139,7 +143,7 @@ function assemble(
     width: hidden?.width ?? 0,
     hiddenBytes: hidden?.bytes.length ?? 0,
   };
-  const buffer = Buffer.allocUnsafe(HEADER_BYTES + bodyBytes(header));
+  const buffer = allocate(HEADER_BYTES + bodyBytes(header));
   writeHeader(buffer, header);
   let at = HEADER_BYTES;
   for (const [a = 0, b = 0, c = 0, d = 0] of rows) {

@@ -120,6 +120,9 @@ export class HopServer {
 export class HopClient {
   readonly #socket: Socket;
   #sentBytes = 0;
+  /** written again and again: a frame of one token is mostly the cost of its memory */
+  readonly #buffer = Buffer.allocUnsafeSlow(1 << 16);
+  #isBufferBusy = false;
 
   private constructor(socket: Socket) {
     this.#socket = socket;
@@ -163,9 +166,22 @@ export class HopClient {
 
   /** Queues a frame. What is queued is bounded: no more steps are in flight than there are stages. */
   send(frame: Frame): void {
-    const bytes = encodeFrame(frame);
+    const bytes = encodeFrame(frame, (length) => this.#allocate(length));
     this.#sentBytes += bytes.length;
-    this.#socket.write(bytes);
+    if (bytes.buffer !== this.#buffer.buffer) {
+      this.#socket.write(bytes);
+      return;
+    }
+    this.#isBufferBusy = true;
+    this.#socket.write(bytes, () => {
+      this.#isBufferBusy = false;
+    });
+  }
+
+  /** The kept buffer while nobody reads it, a new one otherwise. */
+  #allocate(length: number): Buffer {
+    const isFree = !this.#isBufferBusy && length <= this.#buffer.length;
+    return isFree ? this.#buffer.subarray(0, length) : Buffer.allocUnsafe(length);
   }
 
   close(): void {

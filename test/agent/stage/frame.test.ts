@@ -38,7 +38,7 @@ const frames: Frame[] = [
     ],
   },
 ];
-const bytes = Buffer.concat(frames.map(encodeFrame));
+const bytes = Buffer.concat(frames.map((frame) => encodeFrame(frame)));
 
 /** A valid step frame with some bytes of its header overwritten. */
 function spoiled(at: number, value: number): Buffer {
