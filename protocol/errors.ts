@@ -65,9 +65,6 @@ export const ERRORS = {
     solve:
       'From a checkout, `npm start` installs what node-mlx needs. From the npm package: `npm rebuild @frost-beta/mlx` on a Mac, `apt-get install libopenblas0 liblapack3` on Debian and Ubuntu.',
   },
-    status: 503,
-    solve: 'Run `npm start` or `npm test` once: the set-up installs what node-mlx needs.',
-  },
   old_epoch: { status: 503, solve: 'Send the request again: the cluster was just deployed anew.' },
   // start-up
   port_taken: { status: 500, solve: 'Choose another port with --port, or stop the program that has it.' },
