@@ -46,11 +46,11 @@ export function discover(options: DiscoveryOptions, listener: DiscoveryListener,
   let heard = false;
 
   const take = (service: Service) => {
-    heard = true;
     const advert = NodeAdvert.safeParse(service.txt);
     if (!advert.success) return;
     const { id, boot, protocol, cluster } = advert.data;
     if (cluster !== options.cluster) return;
+    heard = true;
     if (protocol !== PROTOCOL_VERSION && !strange.has(id + boot)) {
       strange.add(id + boot); // said once; the connection itself explains which side to upgrade
       log.warn(
@@ -97,7 +97,7 @@ export function discover(options: DiscoveryOptions, listener: DiscoveryListener,
     if (heard) return;
     const fix =
       'Name the nodes: `--agent host:port`. Access points and firewalls often drop multicast (UDP 5353).';
-    listener.onFinding(`no multicast seen in ${SILENCE_MS / 1000} s: Bonjour finds no node here`, fix);
+    listener.onFinding(`no multicast seen from a node of cluster "${options.cluster}" in ${SILENCE_MS / 1000} s`, fix);
   };
 
   refresh();

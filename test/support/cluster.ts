@@ -11,10 +11,13 @@ import { demoModelDir } from './paths.ts';
 import { GREEDY } from './sampling.ts';
 import { until } from './until.ts';
 
+/** Of a network for documentation (RFC 5737): no machine has it. */
+const NO_INTERFACE = '192.0.2.1';
+
 export interface TestClusterOptions {
   nodes: number;
   modelDir?: string;
-  /** by addresses instead of Bonjour */
+  /** Bonjour speaks on an interface that is not there, as if the network dropped multicast */
   byAddress?: boolean;
   /** do not wait until it serves */
   asItIs?: boolean;
@@ -35,17 +38,16 @@ export class TestCluster {
     process.env.ESPALIER_LOG ??= 'silent';
     const home = mkdtempSync(join(tmpdir(), 'espalier-test-'));
     const cluster = `test-${randomBytes(6).toString('hex')}`;
-    const common = { host: '127.0.0.1', port: 0, bonjourInterface: '127.0.0.1' };
+    const bonjourInterface = options.byAddress ? NO_INTERFACE : '127.0.0.1';
+    const common = { host: '127.0.0.1', port: 0, bonjourInterface };
     const agents: RunningAgent[] = [];
     for (let i = 1; i <= options.nodes; i++) {
-      // a listed agent is of the same cluster but cannot be heard: it advertises another name
       agents.push(
         await startAgent({ ...common, name: `node-${i}`, cluster, home: join(home, `agent-${i}`) }),
       );
     }
     const controller = await startController({
       ...common,
-      bonjourInterface: options.byAddress ? '127.0.0.77' : '127.0.0.1',
       modelDir: options.modelDir ?? demoModelDir,
       nodeCount: options.nodes,
       agents: options.byAddress ? agents.map(({ port }) => ({ host: '127.0.0.1', port })) : [],

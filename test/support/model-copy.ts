@@ -35,6 +35,10 @@ export class ModelCopy {
     writeFileSync(this.path('model.safetensors'), bytes);
   }
 
+  restoreWeights(): void {
+    cpSync(join(demoModelDir, 'model.safetensors'), this.path('model.safetensors'));
+  }
+
   remove(): void {
     rmSync(this.dir, { recursive: true, force: true });
   }
