@@ -208,7 +208,7 @@ test("an agent that cannot start: its own error, with the registry's way out", T
   const demo = launch({}, { 'demo-1': 'fails' });
   assert.equal(await demo.end(), 1);
   assert.match(demo.stderr(), /agent-1: node-mlx is not there/);
-  assert.match(demo.stderr(), /→ Run `npm start`/);
+  assert.match(demo.stderr(), /→ From a checkout, `npm start`/);
   assertAllGone(demo);
 });
 
