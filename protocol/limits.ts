@@ -46,8 +46,19 @@ export const MAX_STEP_TOKENS = 2_048 + MAX_ROWS;
 export const MAX_HIDDEN_SIZE = 16_384;
 /** A hop frame's payload: MAX_STEP_TOKENS x MAX_HIDDEN_SIZE x 4 bytes = 132 MiB is never needed; R1: 60 MiB. */
 export const MAX_FRAME_BYTES = 64 * MIB;
-/** Session operations in a step frame, as JSON: 64 opens with 64 stop ids each. */
-export const MAX_FRAME_OPS_BYTES = 256 * KIB;
+/** Token ids that a model may have: the largest vocabulary of a supported model is 163,840 (Kimi K2). */
+export const MAX_VOCABULARY = 262_144;
+/** Tokens with a bias in one request: vLLM's limit. As JSON each takes at most 28 bytes. */
+export const MAX_LOGIT_BIAS = 1_024;
+/** Likeliest tokens that are told beside a drawn one: OpenAI's limit. */
+export const MAX_TOP_LOGPROBS = 20;
+/** The base64 text of a set of token ids, one bit for each id of the vocabulary: 43,692 characters. */
+export const MAX_ID_SET_CHARS = 4 * Math.ceil(MAX_VOCABULARY / 8 / 3);
+/**
+ * Session operations in a step frame, as JSON: 64 opens (MAX_SESSIONS), each with a set of prompt ids (43,692 bytes),
+ * 1,024 biases (28,672), 64 stop ids (512) and 2 KiB of all else are 4.6 MiB, 192 drops not 10 KiB.
+ */
+export const MAX_FRAME_OPS_BYTES = 5 * MIB;
 /** A hop's first frame must come this soon after its socket opens. */
 export const HOP_HELLO_TIMEOUT_MS = 3_000;
 /** Frames waiting in a stage: twice as many as the most stages a ring has. */

@@ -28,11 +28,14 @@ const CommonConfig = z.looseObject({
   vocab_size: z.int().min(1),
   hidden_size: z.int().min(1),
   max_position_embeddings: z.int().min(1),
+  tie_word_embeddings: z.boolean().nullish(),
   /** the choice for all, with the modules that differ by their path (an object, or false for unquantized) */
   quantization: z
     .looseObject({ group_size: z.int().min(1), bits: z.int().min(1) })
     .nullish()
     .transform((value) => value ?? undefined),
+  /** other tools' packing; MLX's converter repeats `quantization` here */
+  quantization_config: z.looseObject({ quant_method: z.string().optional() }).nullish(),
 });
 export type ModelConfig = z.infer<typeof CommonConfig>;
 
@@ -59,6 +62,19 @@ export function quantizationOf(config: ModelConfig, path: string): Quantization 
   return { bits: choice.data.bits, groupSize: choice.data.group_size };
 }
 
+/** The bits that a packed number takes once it is loaded: MLX in node-mlx has no 3 and 6, so they become 4 and 8. */
+export function loadedBits(bits: number): number {
+  return bits === 3 ? 4 : bits === 6 ? 8 : bits;
+}
+
+/** Whether the head is the embedding: as config.json says; when it does not, because there is no other head. */
+export function isHeadTied(
+  config: { tie_word_embeddings?: boolean | null | undefined },
+  has: (tensor: string) => boolean,
+): boolean {
+  return config.tie_word_embeddings ?? !has('lm_head.weight');
+}
+
 export interface ModelFolder {
   dir: string;
   config: ModelConfig;
@@ -70,7 +86,7 @@ export interface ModelFolder {
 
 /**
  * Reads config.json and the index (or, without one, the header of the only weights file) of a folder.
- * @throws EspalierError model_folder_missing, model_file_missing, model_file_damaged, model_mismatch
+ * @throws EspalierError model_folder_missing, model_file_missing, model_file_damaged, model_mismatch, model_unsupported
  */
 export async function openModelFolder(dir: string): Promise<ModelFolder> {
   const info = await stat(dir).catch(() => undefined);
@@ -91,7 +107,22 @@ export async function openModelFolder(dir: string): Promise<ModelFolder> {
     hash.update(JSON.stringify([...header]));
     for (const tensor of header.keys()) fileOf.set(tensor, file);
   }
+  refuseOtherPacking(config, fileOf, dir);
   return { dir, config, fingerprint: hash.digest('hex'), fileOf };
+}
+
+/** Tensors that only other tools' packing has: float8 scales, GPTQ and AWQ, compressed-tensors. */
+const FOREIGN = /\.(weight_scale_inv|weight_scale|qweight|weight_packed)$/;
+
+function refuseOtherPacking(config: ModelConfig, fileOf: Map<string, string>, dir: string): void {
+  const tensor = [...fileOf.keys()].find((name) => FOREIGN.test(name));
+  if (tensor === undefined) return;
+  const method = config.quantization_config?.quant_method ?? tensor.split('.').at(-1);
+  throw new EspalierError(
+    'model_unsupported',
+    `the weights in ${dir} are packed by ${method} (${tensor}); supported are MLX's affine 2, 3, 4, 6 and 8 bits, ` +
+      'bfloat16, float16 and float32: take a checkpoint that mlx_lm.convert has made',
+  );
 }
 
 /**

@@ -1,11 +1,13 @@
 // One stage's engine: runs steps over its layers and keeps the sessions' KV. Math only: it knows no network, no clock
 // and no other stage. Bad input is refused before MLX sees it, because MLX would not survive it.
 import { EspalierError } from '../../protocol/errors.ts';
+import { MAX_VOCABULARY } from '../../protocol/limits.ts';
 import { openModelFolder } from '../../protocol/model-folder.ts';
 import { formatRange, type LayerRange } from '../../protocol/plan.ts';
 import { ALL, mx, type Tensor } from './mlx.ts';
 import { loadStageModel } from './models/registry.ts';
-import { type Draw, sample } from './sampler.ts';
+import { type Draw, type Drawn, sample } from './sampler.ts';
+import { LogitAdjuster } from './sampling/adjuster.ts';
 import { type Row, type SessionOp, type StageModel, tokenCount } from './step.ts';
 
 /** From this many tokens on, a step is computed layer by layer, which keeps the peak memory at one layer's. */
@@ -27,6 +29,8 @@ export interface Sampled {
   index: number;
   token: number | undefined;
   finish: 'stop' | 'length' | null;
+  /** where the request asked for log probabilities */
+  logprobs?: Drawn['logprobs'];
 }
 
 interface Session {
@@ -35,6 +39,8 @@ interface Session {
   /** tokens whose KV is written */
   length: number;
   generated: number;
+  /** last stage: what the request does to its logits, if anything */
+  adjuster: LogitAdjuster | undefined;
 }
 
 export class Engine {
@@ -69,9 +75,15 @@ export class Engine {
    */
   static async load(options: EngineOptions): Promise<Engine> {
     const folder = await openModelFolder(options.modelDir);
+    const { vocab_size: vocabSize, hidden_size: hiddenSize, num_hidden_layers: layers } = folder.config;
+    if (vocabSize > MAX_VOCABULARY) {
+      throw new EspalierError(
+        'model_unsupported',
+        `a vocabulary of ${vocabSize} tokens; at most ${MAX_VOCABULARY} are supported`,
+      );
+    }
     const { model, weightBytes } = await loadStageModel(folder, options.range);
     await options.settle();
-    const { vocab_size: vocabSize, hidden_size: hiddenSize, num_hidden_layers: layers } = folder.config;
     return new Engine(model, options, {
       weightBytes,
       fingerprint: folder.fingerprint,
@@ -101,7 +113,14 @@ export class Engine {
       } else if (this.#sessions.size >= this.#options.maxSessions) {
         throw new EspalierError('engine_failed', `no room for another session beside ${this.#sessions.size}`);
       } else {
-        this.#sessions.set(op.session, { requestId: op.requestId, open: op, length: 0, generated: 0 });
+        const adjuster = this.isLast ? LogitAdjuster.of(op, this.vocabSize) : undefined;
+        this.#sessions.set(op.session, {
+          requestId: op.requestId,
+          open: op,
+          length: 0,
+          generated: 0,
+          adjuster,
+        });
       }
     }
   }
@@ -147,21 +166,23 @@ export class Engine {
   }
 
   /** Last stage: draws the next token of each sampling row. A token is undefined where the logits are not finite. */
-  sample(rows: readonly Row[], hidden: Tensor): Sampled[] {
+  async sample(rows: readonly Row[], hidden: Tensor): Promise<Sampled[]> {
     const logits = this.logits(rows, hidden);
     if (!logits) return [];
     const sessions = rows.filter((row) => row.sample).map((row) => this.#session(row));
     const draws = sessions.map(
-      ({ open, generated }): Draw => ({ sampling: open.sampling, index: generated }),
+      ({ open, generated, adjuster }): Draw => ({ sampling: open.sampling, index: generated, adjuster }),
     );
-    const tokens = sample(logits, draws);
+    const drawn = await sample(logits, draws, this.#options.settle);
     return sessions.map((session, i) => {
-      const { requestId, open } = session;
-      const token = tokens[i];
+      const { requestId, open, adjuster } = session;
+      const { token, logprobs } = drawn[i] ?? {};
       const index = session.generated++;
+      if (token !== undefined) adjuster?.note(token);
       const stopped = token !== undefined && open.stopIds.includes(token);
       const finish = stopped ? 'stop' : session.generated >= open.maxTokens ? 'length' : null;
-      return { session: open.session, requestId, index, token, finish };
+      const sampled: Sampled = { session: open.session, requestId, index, token, finish };
+      return logprobs ? { ...sampled, logprobs } : sampled;
     });
   }
 

@@ -21,6 +21,7 @@ export interface Tensor {
   astype(dtype: Dtype): Tensor;
   flatten(): Tensor;
   index(...index: Index[]): Tensor;
+  /** the index must be in a list: given bare, node-mlx frees an index tensor, and its next use is a SIGSEGV */
   indexPut_(index: Index[], value: Tensor): Tensor;
   item(): number | boolean;
   max(axis: number, keepdims?: boolean): Tensor;
@@ -59,13 +60,19 @@ export interface Mlx {
     bits: number,
   ): Tensor;
   blockSparseMM(a: Tensor, b: Tensor, lhsIndices: Tensor, rhsIndices: Tensor): Tensor;
+  bitwiseAnd(a: Value, b: Value): Tensor;
+  bitwiseOr(a: Value, b: Value): Tensor;
   broadcastTo(a: Tensor, shape: number[]): Tensor;
   concatenate(arrays: Tensor[], axis: number): Tensor;
   cumsum(a: Tensor): Tensor;
   dequantize(w: Tensor, scales: Tensor, biases: Tensor, groupSize: number, bits: number): Tensor;
   divide(a: Value, b: Value): Tensor;
+  equal(a: Value, b: Value): Tensor;
   eval(...tensors: (Tensor | Tensor[])[]): void;
+  /** on the CPU never below 8e-25, except for -Infinity: 0 */
+  exp(a: Tensor): Tensor;
   greaterEqual(a: Value, b: Value): Tensor;
+  leftShift(a: Tensor, b: Tensor): Tensor;
   less(a: Value, b: Value): Tensor;
   lessEqual(a: Value, b: Value): Tensor;
   load(path: string): Record<string, Tensor>;
@@ -82,10 +89,13 @@ export interface Mlx {
     groupSize: number,
     bits: number,
   ): Tensor;
+  rightShift(a: Tensor, b: Tensor): Tensor;
   saveSafetensors(path: string, tensors: Record<string, Tensor>): void;
   sigmoid(a: Tensor): Tensor;
   softmax(a: Tensor, axis: number): Tensor;
+  sort(a: Tensor): Tensor;
   split(a: Tensor, indices: number[], axis: number): Tensor[];
+  stack(tensors: Tensor[], axis: number): Tensor;
   subtract(a: Value, b: Value): Tensor;
   sum(a: Tensor): Tensor;
   take(a: Tensor, indices: Tensor, axis: number): Tensor;

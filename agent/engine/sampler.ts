@@ -1,62 +1,78 @@
-// Draws tokens from logits. A draw depends on nothing but the logits, the request's seed and the token's place in its
-// answer: not on what shares the batch, not on the plan, so a replayed or guessed token is drawn the same.
+// Draws tokens from logits. A draw depends on nothing but the logits, the request's own tokens, its seed and the token's
+// place in its answer: not on what shares the batch, not on the plan, so a replayed or guessed token is drawn the same.
+// The order is vLLM's (vllm/v1/sample/sampler.py): log probabilities of the logits as they are; min_tokens, logit_bias,
+// repetition, frequency and presence penalty; temperature; min_p; top_k; top_p. mlx-lm 0.32 differs in the last four: it
+// filters by top_p, min_p, top_k before the temperature. Recommended settings (R1: 0.6 with 0.95) assume vLLM's order.
 import type { Sampling } from '../../protocol/generate.ts';
 import { mx, type Tensor } from './mlx.ts';
+import type { LogitAdjuster } from './sampling/adjuster.ts';
+import { draw, isGreedy } from './sampling/draw.ts';
+import { type Logprobs, logprobs } from './sampling/logprobs.ts';
+import { uniformAt } from './sampling/uniform.ts';
 
-const MASK = (1n << 64n) - 1n;
-
-/** One output of SplitMix64 (Steele, Lea, Flood 2014) at counter `state`. */
-function splitmix64(state: bigint): bigint {
-  let z = (state * 0x9e3779b97f4a7c15n) & MASK;
-  z = ((z ^ (z >> 30n)) * 0xbf58476d1ce4e5b9n) & MASK;
-  z = ((z ^ (z >> 27n)) * 0x94d049bb133111ebn) & MASK;
-  return z ^ (z >> 31n);
-}
-
-/** A uniform number in [0, 1) with 53 random bits for the `index`-th token of a request with `seed`. */
-export function uniformAt(seed: number, index: number): number {
-  const mixed = splitmix64((splitmix64(BigInt(seed) + 1n) + BigInt(index) + 1n) & MASK);
-  return Number(mixed >> 11n) / 2 ** 53;
-}
+/**
+ * Memory is given back after so many tokens' worth of draws, 5 rows of R1's vocabulary: a draw leaves 3 to 8 MB behind,
+ * half a gigabyte for 64 rows.
+ */
+const SETTLE_AFTER_TOKENS = 1 << 19;
 
 export interface Draw {
   sampling: Sampling;
   /** the place of the token among the generated ones, from 0 */
   index: number;
+  /** bias and penalties, where the request has any */
+  adjuster?: LogitAdjuster | undefined;
+}
+
+export interface Drawn {
+  token: number;
+  /** where the request asked for log probabilities */
+  logprobs?: Logprobs;
 }
 
 /**
- * Draws one token per row.
- * @param logits [rows, vocabulary] @param draws one a row
- * @returns a token id per row; undefined where the logits are not finite
+ * Draws one token per row. Whole logits stay on the device.
+ * @param logits [rows, vocabulary] @param draws one a row @param settle frees what a draw left behind
+ * @returns a token per row; undefined where the logits are not finite
  */
-export function sample(logits: Tensor, draws: readonly Draw[]): (number | undefined)[] {
+export async function sample(
+  logits: Tensor,
+  draws: readonly Draw[],
+  settle: () => Promise<void>,
+): Promise<(Drawn | undefined)[]> {
   // one pass finds rows with NaN or infinity: their sum is not finite
   const sums = logits.astype(mx.float32).sum(-1);
   const best = mx.argmax(logits, -1);
   mx.eval(sums, best);
   const finite = (sums.tolist() as number[]).map(Number.isFinite);
   const greedy = best.tolist() as number[];
-  return draws.map(({ sampling, index }, row) => {
-    if (!finite[row]) return undefined;
-    if (sampling.temperature === 0) return greedy[row];
-    return drawNucleus(logits.index(row), sampling, uniformAt(sampling.seed, index));
-  });
+  const drawn: (Drawn | undefined)[] = [];
+  let unsettledTokens = 0;
+  for (const [place, wanted] of draws.entries()) {
+    const likeliest = finite[place] ? greedy[place] : undefined;
+    if (likeliest === undefined || takesLikeliest(wanted)) {
+      drawn.push(likeliest === undefined ? undefined : { token: likeliest });
+      continue;
+    }
+    drawn.push(drawRow(logits.index(place).astype(mx.float32), wanted));
+    unsettledTokens += logits.shape[1] as number;
+    if (unsettledTokens < SETTLE_AFTER_TOKENS) continue;
+    unsettledTokens = 0;
+    await settle();
+  }
+  return drawn;
 }
 
-/** Nucleus sampling (Holtzman et al. 2020) by inverting the cumulative distribution at `u`; all on the device. */
-function drawNucleus(logits: Tensor, { temperature, topP }: Sampling, u: number): number {
-  const scaled = mx.multiply(logits.astype(mx.float32), 1 / temperature);
-  const probabilities = mx.softmax(scaled, -1);
-  const order = mx.argsort(mx.negative(probabilities));
-  const sorted = mx.take(probabilities, order, 0);
-  const cumulative = mx.cumsum(sorted);
-  // a token is kept while those before it do not yet hold topP
-  const kept = mx.less(mx.subtract(cumulative, sorted), topP);
-  const mass = mx.sum(mx.where(kept, sorted, 0));
-  const below = mx.sum(mx.lessEqual(cumulative, mx.multiply(mass, u)).astype(mx.int32));
-  const count = mx.sum(kept.astype(mx.int32));
-  mx.eval(below, count, order);
-  const place = Math.min(below.item() as number, Math.max(count.item() as number, 1) - 1);
-  return order.index(place).item() as number;
+/** Whether the argmax of the logits as they are is all that is wanted. */
+function takesLikeliest({ sampling, adjuster }: Draw): boolean {
+  return isGreedy(sampling) && !adjuster && sampling.topLogprobs === undefined;
+}
+
+/** @param row the model's logits, float32 [vocabulary], all finite */
+function drawRow(row: Tensor, { sampling, index, adjuster }: Draw): Drawn | undefined {
+  const adjusted = adjuster ? adjuster.apply(row, index) : row;
+  const token = draw(adjusted, sampling, uniformAt(sampling.seed, index));
+  if (token === undefined) return undefined;
+  if (sampling.topLogprobs === undefined) return { token };
+  return { token, logprobs: logprobs(row, token, sampling.topLogprobs) };
 }

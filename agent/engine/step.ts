@@ -20,6 +20,8 @@ export type SessionOp =
       sampling: Sampling;
       maxTokens: number;
       stopIds: number[];
+      /** the distinct token ids of the prompt, ascending; only where a repetition penalty needs them at the tail */
+      promptIds?: number[] | undefined;
     }
   | { op: 'drop'; session: number };
 

@@ -58,7 +58,10 @@ export class TensorBytes {
     return this.#scratch.subarray(begin, length);
   }
 
-  /** A tensor of these bytes. @throws RangeError when they are not as many as dtype and shape say */
+  /**
+   * A tensor of these bytes. It is read when it is first evaluated, which must be before the next call.
+   * @throws RangeError when they are not as many as dtype and shape say
+   */
   write(bytes: Buffer, dtype: WireDtype, shape: readonly number[]): Tensor {
     if (bytes.length !== byteLengthOf(dtype, shape)) {
       throw new RangeError(`${bytes.length} bytes are no ${dtype} tensor of [${shape.join(', ')}]`);
@@ -66,9 +69,7 @@ export class TensorBytes {
     const header = this.#header(dtype, shape, bytes.length);
     const written = writevSync(this.#in, [header, bytes], 0);
     if (written !== header.length + bytes.length) throw new Error('the scratch folder is full');
-    const tensor = mx.load(this.#inPath).h as Tensor;
-    mx.eval(tensor); // loading is lazy: read before the file is used again
-    return tensor;
+    return mx.load(this.#inPath).h as Tensor;
   }
 
   close(): void {

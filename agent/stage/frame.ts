@@ -6,12 +6,14 @@ import {
   MAX_FRAME_BYTES,
   MAX_FRAME_OPS_BYTES,
   MAX_HIDDEN_SIZE,
+  MAX_ID_SET_CHARS,
   MAX_ROWS,
   MAX_STEP_TOKENS,
 } from '../../protocol/limits.ts';
 import { PROTOCOL_VERSION } from '../../protocol/version.ts';
 import type { Row, SessionOp } from '../engine/step.ts';
 import type { WireDtype } from '../engine/tensor-bytes.ts';
+import { decodeIdSet, encodeIdSet } from './id-set.ts';
 
 /** `ESPL` */
 const MAGIC = 0x4c505345;
@@ -80,6 +82,7 @@ const Ops = z
         sampling: Sampling,
         maxTokens: z.int().min(1),
         stopIds: z.array(z.int().min(0)).max(64),
+        promptIds: z.string().max(MAX_ID_SET_CHARS).transform(decodeIdSet).optional(),
       }),
       z.object({ op: z.literal('drop'), session: z.int().min(0).max(NO_TOKEN) }),
     ]),
@@ -123,8 +126,12 @@ export function encodeFrame(frame: Frame, allocate: (length: number) => Buffer =
   }
   const { ops, hidden, step } = frame;
   const rows = frame.rows.map((row) => [row.session, row.position, row.count, row.sample ? 1 : 0]);
-  const json = ops.length > 0 ? Buffer.from(JSON.stringify(ops)) : undefined;
+  const json = ops.length > 0 ? Buffer.from(JSON.stringify(ops.map(writeOp))) : undefined;
   return assemble(frame, { rows, step, json, hidden }, allocate);
+}
+
+function writeOp(op: SessionOp): object {
+  return op.op === 'open' && op.promptIds ? { ...op, promptIds: encodeIdSet(op.promptIds) } : op;
 }
 
 function assemble(

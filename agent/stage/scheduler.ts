@@ -116,8 +116,7 @@ export class Scheduler {
       const session: Session = { id: ++this.#lastSession, request, sent: 0 };
       this.#sessions.set(session.id, session);
       this.#prefilling.push(session);
-      const { requestId, sampling, maxTokens, stopIds } = request;
-      ops.push({ op: 'open', session: session.id, requestId, sampling, maxTokens, stopIds });
+      ops.push(openOp(session));
     }
     return ops;
   }
@@ -142,6 +141,14 @@ export class Scheduler {
     remove(this.#prefilling, (other) => other === session);
     remove(this.#decodable, (entry) => entry.session === session);
   }
+}
+
+function openOp({ id, request }: Session): SessionOp {
+  const { requestId, sampling, maxTokens, stopIds, promptIds } = request;
+  const op: SessionOp = { op: 'open', session: id, requestId, sampling, maxTokens, stopIds };
+  // the last stage sees no token ids but those it draws: this penalty alone needs to know which ones the prompt has
+  if ((sampling.repetitionPenalty ?? 1) === 1) return op;
+  return { ...op, promptIds: [...new Set(promptIds)].sort((a, b) => a - b) };
 }
 
 function remove<T>(list: T[], matches: (item: T) => boolean): void {

@@ -65,6 +65,13 @@ export class StageLoop {
         `token id ${wrong} is not in the vocabulary of ${this.#engine.vocabSize}`,
       );
     }
+    const strange = request.sampling.logitBias?.find(([id]) => id >= this.#engine.vocabSize);
+    if (strange !== undefined) {
+      throw new EspalierError(
+        'invalid_request',
+        `logit_bias: token id ${strange[0]} is not in the vocabulary of ${this.#engine.vocabSize}`,
+      );
+    }
     const needed = request.promptIds.length + request.maxTokens;
     if (needed > this.#spec.contextTokens) {
       const what = `${request.promptIds.length} prompt tokens and ${request.maxTokens} more exceed`;
@@ -147,7 +154,7 @@ export class StageLoop {
     this.#engine.apply(frame.ops);
     let hidden: Tensor | undefined;
     if (frame.rows.length > 0) hidden = await this.#engine.run(frame.rows, ids ?? this.#inputOf(frame));
-    if (this.#engine.isLast) this.#answer(frame, hidden);
+    if (this.#engine.isLast) await this.#answer(frame, hidden);
     else this.#outlets.send(this.#withHidden(frame, hidden));
     this.#meter.step(frame.rows, performance.now() - begin);
   }
@@ -172,8 +179,8 @@ export class StageLoop {
   }
 
   /** Last stage: draws the tokens, sends them to the first stage and only then tells the agent. */
-  #answer(frame: StepFrame, hidden: Tensor | undefined): void {
-    const sampled = hidden ? this.#engine.sample(frame.rows, hidden) : [];
+  async #answer(frame: StepFrame, hidden: Tensor | undefined): Promise<void> {
+    const sampled = hidden ? await this.#engine.sample(frame.rows, hidden) : [];
     const answer: TokensFrame = {
       kind: 'tokens',
       epoch: frame.epoch,
@@ -191,9 +198,9 @@ export class StageLoop {
 
   #tell(sampled: readonly Sampled[]): void {
     const events: TokenEvent[] = [];
-    for (const { requestId, index, token, finish } of sampled) {
-      if (token !== undefined)
-        events.push({ requestId, index, token: finish === 'stop' ? null : token, finish });
+    for (const { requestId, index, token, finish, logprobs } of sampled) {
+      if (token !== undefined && finish === 'stop') events.push({ requestId, index, token: null, finish });
+      else if (token !== undefined) events.push({ requestId, index, token, finish, ...logprobs });
       else this.#outlets.failed({ requestId, code: 'engine_failed', message: this.#notFinite() });
     }
     if (events.length > 0) this.#outlets.tokens(events);

@@ -48,6 +48,8 @@ export function invocations(command, args, { root, startDir, env = {} }) {
             '--enable-source-maps',
             '--test',
             '--test-reporter=spec',
+            // a test that hangs is a failure, not a run without end
+            '--test-timeout=300000',
             ...testArguments(args, { root, startDir }),
           ],
           cwd: root,

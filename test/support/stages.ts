@@ -1,4 +1,5 @@
 // A whole model as a chain of engines in this process: the math of a cluster without its sockets.
+import './one-blas-thread.ts';
 import { setImmediate } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -84,7 +85,7 @@ export class StageChain {
   /** Generates alone, the prompt in chunks of `chunk` tokens. The stop token is part of the result. */
   async generate(
     promptIds: number[],
-    options: { chunk?: number; maxTokens?: number; sampling?: Sampling } = {},
+    options: { chunk?: number; maxTokens?: number; stopIds?: number[]; sampling?: Sampling } = {},
   ): Promise<number[]> {
     const { chunk = 512, ...rest } = options;
     const { session, op } = this.open(rest);
@@ -115,7 +116,7 @@ export class StageChain {
   /** Generates for all prompts at once: prefill one after the other, then decode steps of all rows together. */
   async generateTogether(
     prompts: number[][],
-    options: { maxTokens?: number; sampling?: Sampling } = {},
+    options: { maxTokens?: number; stopIds?: number[]; sampling?: Sampling } = {},
   ): Promise<number[][]> {
     const outputs: number[][] = prompts.map(() => []);
     const live = new Map<number, { session: number; position: number; token: number }>();

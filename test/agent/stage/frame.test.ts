@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { SessionOp } from '../../../agent/engine/step.ts';
 import {
   encodeFrame,
   type Frame,
@@ -7,6 +8,8 @@ import {
   FrameReader,
   type StepFrame,
 } from '../../../agent/stage/frame.ts';
+import type { Sampling } from '../../../protocol/generate.ts';
+import { MAX_LOGIT_BIAS, MAX_ROWS, MAX_SESSIONS, MAX_VOCABULARY } from '../../../protocol/limits.ts';
 import { GREEDY } from '../../support/sampling.ts';
 
 const step: StepFrame = {
@@ -16,6 +19,15 @@ const step: StepFrame = {
   ops: [
     { op: 'drop', session: 3 },
     { op: 'open', session: 9, requestId: 'r9', sampling: GREEDY, maxTokens: 5, stopIds: [1, 2] },
+    {
+      op: 'open',
+      session: 10,
+      requestId: 'r10',
+      sampling: { ...GREEDY, repetitionPenalty: 1.1, topLogprobs: 2 },
+      maxTokens: 5,
+      stopIds: [],
+      promptIds: [0, 9, 300],
+    },
   ],
   rows: [
     { session: 8, position: 100_000, count: 1, sample: true },
@@ -76,6 +88,28 @@ for (const [what, frame, message] of [
     );
   });
 }
+
+test('the operations of a step fit, if every session there can be opens with all that a request can ask', () => {
+  const sampling: Sampling = {
+    ...GREEDY,
+    temperature: 0.123456789012345,
+    repetitionPenalty: 1.123456789012345,
+    logitBias: Array.from({ length: MAX_LOGIT_BIAS }, (_, id) => [
+      MAX_VOCABULARY - 1 - id,
+      -99.12345678901234,
+    ]),
+  };
+  const promptIds = Array.from({ length: MAX_VOCABULARY }, (_, id) => id);
+  const ops = Array.from({ length: MAX_SESSIONS }, (_, i): SessionOp => {
+    const stopIds = Array.from({ length: 64 }, (_, id) => MAX_VOCABULARY - 1 - id);
+    const requestId = '\u0001'.repeat(100);
+    return { op: 'open', session: 2 ** 32 - 1 - i, requestId, sampling, maxTokens: 1e6, stopIds, promptIds };
+  });
+  for (let session = 0; session < 4 * MAX_ROWS - MAX_SESSIONS; session++)
+    ops.push({ op: 'drop', session: 2 ** 32 - 1 - session });
+  const frame: StepFrame = { kind: 'step', epoch: 1, step: 1, ops, rows: [] };
+  assert.deepEqual(new FrameReader().push(encodeFrame(frame)), [frame]);
+});
 
 test('no bytes whatever do anything but give frames or a FrameError', () => {
   let seed = 1;

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type ScheduledStep, Scheduler, type SchedulerOptions } from '../../../agent/stage/scheduler.ts';
+import type { Sampling } from '../../../protocol/generate.ts';
 import { GREEDY } from '../../support/sampling.ts';
 
 const LIMITS: SchedulerOptions = {
@@ -56,6 +57,18 @@ describe('scheduler', () => {
     const step = scheduler.next();
     assert.equal(line(step), '#2 +b s1@2×1! s2@0×4');
     assert.deepEqual(step?.ids, [77, 10, 11, 12, 13]);
+  });
+
+  test('the prompt goes along, each token once, where the last stage needs it for a repetition penalty', () => {
+    const scheduler = new Scheduler(LIMITS);
+    const promptIds = [9, 4, 9, 300, 4];
+    const ask = (requestId: string, options: Partial<Sampling>) =>
+      scheduler.add({ ...request(requestId, 1), promptIds, sampling: { ...GREEDY, ...options } });
+    ask('a', { repetitionPenalty: 1.2 });
+    ask('b', { repetitionPenalty: 1, presencePenalty: 1, frequencyPenalty: 1, minTokens: 3 });
+    const [first, second] = scheduler.next()?.ops ?? [];
+    assert.deepEqual(first?.op === 'open' && first.promptIds, [4, 9, 300]);
+    assert.ok(second?.op === 'open' && !('promptIds' in second));
   });
 
   test('a long prompt never holds up running streams for more than one chunk', () => {
