@@ -53,6 +53,7 @@ export class Engine {
   readonly #model: StageModel;
   readonly #options: EngineOptions;
   readonly #sessions = new Map<number, Session>();
+  #anticipated: { rows: readonly Row[]; prepared: unknown } | undefined;
 
   private constructor(
     model: StageModel,
@@ -82,7 +83,7 @@ export class Engine {
         `a vocabulary of ${vocabSize} tokens; at most ${MAX_VOCABULARY} are supported`,
       );
     }
-    const { model, weightBytes } = await loadStageModel(folder, options.range);
+    const { model, weightBytes } = await loadStageModel(folder, options.range, options.settle);
     await options.settle();
     return new Engine(model, options, {
       weightBytes,
@@ -136,7 +137,7 @@ export class Engine {
     this.#check(rows, input);
     const tokens = tokenCount(rows);
     let hidden = Array.isArray(input) ? this.#model.embed(mx.array(input, mx.int32)) : (input as Tensor);
-    const prepared = this.#model.prepare(rows);
+    const prepared = this.#prepared(rows);
     const layerwise = tokens >= LAYERWISE_FROM_TOKENS;
     for (let layer = 0; layer < this.#model.layerCount; layer++) {
       hidden = this.#model.layer(layer, hidden, prepared);
@@ -148,6 +149,26 @@ export class Engine {
     if (!layerwise) mx.eval(hidden);
     for (const row of rows) this.#session(row).length = row.position + row.count;
     return hidden;
+  }
+
+  /**
+   * Prepares a step that will probably come, while this stage has nothing else to do: after a decode step, the same
+   * rows one token on. A guess that turns out wrong costs nothing but itself.
+   */
+  anticipate(rows: readonly Row[]): void {
+    this.#anticipated = { rows, prepared: this.#model.prepare(rows) };
+  }
+
+  #prepared(rows: readonly Row[]): unknown {
+    const guess = this.#anticipated;
+    this.#anticipated = undefined;
+    const fits =
+      guess?.rows.length === rows.length &&
+      rows.every((row, i) => {
+        const other = guess.rows[i];
+        return other?.session === row.session && other.position === row.position && other.count === row.count;
+      });
+    return fits ? guess.prepared : this.#model.prepare(rows);
   }
 
   /** The logits of the last token of each sampling row, [sampling rows, vocabulary]; undefined when there is none. */

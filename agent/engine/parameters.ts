@@ -1,13 +1,9 @@
 // What an architecture says of its parameters, and the check of a model folder against it. MLX itself serves random
 // memory for a wrong shape, so nothing is loaded before every name, dtype and shape is as config.json asks.
 import { EspalierError } from '../../protocol/errors.ts';
-import {
-  type ModelConfig,
-  type ModelFolder,
-  quantizationOf,
-  readTensorInfos,
-} from '../../protocol/model-folder.ts';
+import { type ModelFolder, readTensorInfos } from '../../protocol/model-folder.ts';
 import type { DtypeName, TensorInfo } from '../../protocol/safetensors.ts';
+import type { Checkpoint } from './checkpoint.ts';
 
 /**
  * One parameter: a `linear` module (its path without `.weight`; [outputs, inputs], or [count, outputs, inputs] for
@@ -21,23 +17,60 @@ export interface ParameterSpec {
   bias?: boolean;
 }
 
+/** An architecture's parameters while they are being listed. */
+export class ParameterList {
+  readonly specs: ParameterSpec[] = [];
+
+  linear(path: string, shape: number[], bias = false): void {
+    this.specs.push({ kind: 'linear', path, shape, bias });
+  }
+
+  vector(path: string, shape: number[]): void {
+    this.specs.push({ kind: 'vector', path, shape });
+  }
+
+  /**
+   * A gated feed-forward block: gate_proj, up_proj and down_proj of the module at `path`.
+   * @param widths of its input and of the product inside @param count how many are stacked; absent for one alone
+   */
+  mlp(
+    path: string,
+    widths: { hidden: number; inner: number },
+    options: { bias?: boolean; count?: number } = {},
+  ) {
+    const { hidden, inner } = widths;
+    const outer = options.count === undefined ? [] : [options.count];
+    this.linear(`${path}.gate_proj`, [...outer, inner, hidden], options.bias);
+    this.linear(`${path}.up_proj`, [...outer, inner, hidden], options.bias);
+    this.linear(`${path}.down_proj`, [...outer, hidden, inner], options.bias);
+  }
+}
+
 /** A tensor that has to be in the checkpoint. */
 export interface ExpectedTensor {
   name: string;
   shape: number[];
   dtypes: readonly DtypeName[];
+  /** the stored tensors that are stacked to this one along its first axis; absent when it is stored under its name */
+  parts?: readonly string[];
+  /** of a packed weight: bits of one number */
+  bits?: number;
 }
 
 const FLOATS: readonly DtypeName[] = ['BF16', 'F16', 'F32'];
 
 /** The tensors that one parameter is stored as under the config's quantization. */
-export function expectedTensors(spec: ParameterSpec, config: ModelConfig): ExpectedTensor[] {
-  if (spec.kind === 'vector') return [{ name: spec.path, shape: spec.shape, dtypes: FLOATS }];
+export function expectedTensors(spec: ParameterSpec, checkpoint: Checkpoint): ExpectedTensor[] {
+  const expect = (name: string, shape: number[], dtypes = FLOATS): ExpectedTensor => {
+    const parts = checkpoint.parts(name);
+    return { name, shape, dtypes, ...(parts && { parts }) };
+  };
+  if (spec.kind === 'vector') return [expect(spec.path, spec.shape)];
   const outer = spec.shape.slice(0, -1);
   const inputs = spec.shape.at(-1) ?? 0;
-  const bias = spec.bias ? [{ name: `${spec.path}.bias`, shape: outer, dtypes: FLOATS }] : [];
-  const quantization = quantizationOf(config, spec.path);
-  if (!quantization) return [{ name: `${spec.path}.weight`, shape: spec.shape, dtypes: FLOATS }, ...bias];
+  const bias = spec.bias ? [expect(`${spec.path}.bias`, outer)] : [];
+  const quantization = checkpoint.quantization(spec.path);
+  if (!quantization) return [expect(`${spec.path}.weight`, spec.shape), ...bias];
   const { bits, groupSize } = quantization;
   if (inputs % groupSize !== 0) {
     throw new EspalierError(
@@ -47,9 +80,9 @@ export function expectedTensors(spec: ParameterSpec, config: ModelConfig): Expec
   }
   const groups = [...outer, inputs / groupSize];
   return [
-    { name: `${spec.path}.weight`, shape: [...outer, (inputs * bits) / 32], dtypes: ['U32'] },
-    { name: `${spec.path}.scales`, shape: groups, dtypes: FLOATS },
-    { name: `${spec.path}.biases`, shape: groups, dtypes: FLOATS },
+    { ...expect(`${spec.path}.weight`, [...outer, (inputs * bits) / 32], ['U32']), bits },
+    expect(`${spec.path}.scales`, groups),
+    expect(`${spec.path}.biases`, groups),
     ...bias,
   ];
 }
@@ -60,15 +93,23 @@ export function expectedTensors(spec: ParameterSpec, config: ModelConfig): Expec
  * @throws EspalierError model_mismatch (the first tensor that is absent or differs), model_file_missing, model_file_damaged
  */
 export async function checkParameters(
-  folder: ModelFolder,
+  checkpoint: Checkpoint,
   specs: ParameterSpec[],
 ): Promise<ExpectedTensor[]> {
-  const expected = specs.flatMap((spec) => expectedTensors(spec, folder.config));
+  const { folder } = checkpoint;
+  const expected = specs.flatMap((spec) => expectedTensors(spec, checkpoint));
   const infos = await readTensorInfos(
     folder,
-    expected.map((tensor) => tensor.name),
+    expected.flatMap(({ name, parts }) => parts ?? [name]),
   );
-  for (const tensor of expected) checkTensor(tensor, infos.get(tensor.name), folder);
+  for (const { name, shape, dtypes, parts } of expected) {
+    if (!parts) {
+      checkTensor({ name, shape, dtypes }, infos.get(name), folder);
+      continue;
+    }
+    for (const part of parts)
+      checkTensor({ name: part, shape: shape.slice(1), dtypes }, infos.get(part), folder);
+  }
   return expected;
 }
 

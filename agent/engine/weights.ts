@@ -1,12 +1,13 @@
 // Loads the checked tensors of one stage and hands them out by name. Everything that a computation would otherwise
 // convert at each call is converted here, once.
 import { join } from 'node:path';
-import type { ModelFolder, Quantization } from '../../protocol/model-folder.ts';
-import { quantizationOf } from '../../protocol/model-folder.ts';
+import { loadedBits, type Quantization } from '../../protocol/model-folder.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { type Dtype, mx, ON_GPU, type Tensor } from './mlx.ts';
+import { repack } from './packing.ts';
 import { checkParameters, type ParameterSpec } from './parameters.ts';
 
-/** A linear module's tensors; `quantization` is absent for a plain weight. */
+/** A linear module's tensors; `quantization` (as they are packed here) is absent for a plain weight. */
 export interface LinearWeights {
   weight: Tensor;
   scales?: Tensor;
@@ -27,12 +28,12 @@ export function computeDtype(stored: Dtype): Dtype {
 
 export class Weights {
   readonly byteLength: number;
-  readonly #folder: ModelFolder;
+  readonly #checkpoint: Checkpoint;
   readonly #tensors: Map<string, Tensor>;
   readonly #stored: Map<string, Dtype>;
 
-  private constructor(folder: ModelFolder, tensors: Map<string, Tensor>, stored: Map<string, Dtype>) {
-    this.#folder = folder;
+  private constructor(checkpoint: Checkpoint, tensors: Map<string, Tensor>, stored: Map<string, Dtype>) {
+    this.#checkpoint = checkpoint;
     this.#tensors = tensors;
     this.#stored = stored;
     this.byteLength = [...tensors.values()].reduce((sum, tensor) => sum + tensor.nbytes, 0);
@@ -40,27 +41,28 @@ export class Weights {
 
   /**
    * Checks and loads exactly the tensors of `specs`; of a file with others, only these are read from the disk.
+   * @param settle gives memory back after a tensor whose loading needed more than its own
    * @throws EspalierError model_mismatch, model_file_missing, model_file_damaged, model_unsupported
    */
-  static async load(folder: ModelFolder, specs: ParameterSpec[]): Promise<Weights> {
-    const expected = await checkParameters(folder, specs);
+  static async load(
+    checkpoint: Checkpoint,
+    specs: ParameterSpec[],
+    settle: () => Promise<void>,
+  ): Promise<Weights> {
+    const expected = await checkParameters(checkpoint, specs);
     const tensors = new Map<string, Tensor>();
     const dtypes = new Map<string, Dtype>();
-    const files = new Map<string, Record<string, Tensor>>();
-    for (const { name } of expected) {
-      const file = folder.fileOf.get(name) as string;
-      let loaded = files.get(file);
-      if (!loaded) {
-        loaded = mx.load(join(folder.dir, file));
-        files.set(file, loaded);
-      }
-      const stored = loaded[name] as Tensor;
-      const tensor = stored.dtype === mx.uint32 ? stored : stored.astype(computeDtype(stored.dtype));
+    const read = tensorReader(checkpoint);
+    for (const { name, parts, bits } of expected) {
+      const stored = parts ? mx.stack(parts.map(read), 0) : read(name);
+      const tensor =
+        bits === undefined ? stored.astype(computeDtype(stored.dtype)) : await repack(stored, bits, settle);
       mx.eval(tensor);
       tensors.set(name, tensor);
       dtypes.set(name, stored.dtype);
+      if (parts) await settle();
     }
-    return new Weights(folder, tensors, dtypes);
+    return new Weights(checkpoint, tensors, dtypes);
   }
 
   /** A plain tensor. The parameter was named in `specs`, so it is there. */
@@ -75,16 +77,27 @@ export class Weights {
   }
 
   linear(path: string): LinearWeights {
-    const quantization = quantizationOf(this.#folder.config, path);
+    const quantization = this.#checkpoint.quantization(path);
     const stored = this.#stored.get(`${path}.${quantization ? 'scales' : 'weight'}`) as Dtype;
     const weights: LinearWeights = { weight: this.vector(`${path}.weight`), stored };
     if (this.has(`${path}.bias`)) weights.bias = this.vector(`${path}.bias`);
     if (!quantization) return weights;
     return {
       ...weights,
-      quantization,
+      quantization: { ...quantization, bits: loadedBits(quantization.bits) },
       scales: this.vector(`${path}.scales`),
       biases: this.vector(`${path}.biases`),
     };
   }
+}
+
+/** Reads stored tensors by name, each file opened once. MLX reads a tensor's bytes when it is evaluated. */
+function tensorReader({ folder }: Checkpoint): (name: string) => Tensor {
+  const files = new Map<string, Record<string, Tensor>>();
+  return (name) => {
+    const file = folder.fileOf.get(name) as string; // checked before
+    const opened = files.get(file) ?? mx.load(join(folder.dir, file));
+    files.set(file, opened);
+    return opened[name] as Tensor;
+  };
 }

@@ -157,6 +157,9 @@ export class StageLoop {
     if (this.#engine.isLast) await this.#answer(frame, hidden);
     else this.#outlets.send(this.#withHidden(frame, hidden));
     this.#meter.step(frame.rows, performance.now() - begin);
+    if (frame.rows.length > 0 && frame.rows.every((row) => row.count === 1)) {
+      this.#engine.anticipate(frame.rows.map((row) => ({ ...row, position: row.position + 1 })));
+    }
   }
 
   #inputOf({ rows, hidden }: StepFrame): Tensor {

@@ -1,4 +1,4 @@
-// A copy of the demo model that a test may spoil.
+// A copy of a model, by default the demo model, that a test may spoil.
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,8 +7,11 @@ import { demoModelDir } from './paths.ts';
 export class ModelCopy {
   readonly dir = mkdtempSync(join(tmpdir(), 'espalier-model-'));
 
-  constructor() {
-    cpSync(demoModelDir, this.dir, { recursive: true });
+  readonly #source: string;
+
+  constructor(source = demoModelDir) {
+    this.#source = source;
+    cpSync(source, this.dir, { recursive: true });
   }
 
   path(file: string): string {
@@ -36,7 +39,7 @@ export class ModelCopy {
   }
 
   restoreWeights(): void {
-    cpSync(join(demoModelDir, 'model.safetensors'), this.path('model.safetensors'));
+    cpSync(join(this.#source, 'model.safetensors'), this.path('model.safetensors'));
   }
 
   remove(): void {

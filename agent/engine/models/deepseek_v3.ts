@@ -2,54 +2,69 @@
 // a mixture of experts. Follows mlx-lm's deepseek_v3.py; parameter names are the checkpoint's.
 import { z } from 'zod';
 import type { LayerRange } from '../../../protocol/plan.ts';
-import { LatentCache } from '../latent-cache.ts';
-import { Embedding, HeadLinear, Linear } from '../linear.ts';
+import type { Sanitize } from '../checkpoint.ts';
+import {
+  type Attention as AttentionPart,
+  Decoder,
+  DecoderLayer,
+  decoderParameters,
+  perRow,
+  type StepContext,
+} from '../decoder.ts';
+import { KvCache } from '../kv-cache.ts';
+import { HeadLinear, Linear } from '../linear.ts';
 import { Mlp } from '../mlp.ts';
 import { ALL, mx, type Tensor } from '../mlx.ts';
-import type { ParameterSpec } from '../parameters.ts';
-import { Rope, type Rotation, type YarnScaling, yarnScale } from '../rope.ts';
-import type { Row, StageModel } from '../step.ts';
+import type { ParameterList, ParameterSpec } from '../parameters.ts';
+import { Rope, RopeScaling, yarnScale } from '../rope.ts';
 import { SwitchMlp } from '../switch-mlp.ts';
 import type { Weights } from '../weights.ts';
 
-const Yarn = z.looseObject({
-  factor: z.number().min(1),
-  original_max_position_embeddings: z.int().min(1),
-  beta_fast: z.number().default(32),
-  beta_slow: z.number().default(1),
-  mscale: z.number().default(1),
-  mscale_all_dim: z.number().default(0),
-});
-
-export const Args = z.looseObject({
-  vocab_size: z.int().min(2),
-  hidden_size: z.int().min(1),
-  intermediate_size: z.int().min(1),
-  moe_intermediate_size: z.int().min(1),
-  num_hidden_layers: z.int().min(1),
-  num_attention_heads: z.int().min(1),
-  n_shared_experts: z.int().min(0).nullish(),
-  n_routed_experts: z.int().min(1),
-  num_experts_per_tok: z.int().min(1),
-  n_group: z.int().min(1),
-  topk_group: z.int().min(1),
-  routed_scaling_factor: z.number(),
-  topk_method: z.literal('noaux_tc'),
-  scoring_func: z.literal('sigmoid'),
-  norm_topk_prob: z.boolean(),
-  moe_layer_freq: z.int().min(1).default(1),
-  first_k_dense_replace: z.int().min(0),
-  q_lora_rank: z.int().min(1).nullish(),
-  kv_lora_rank: z.int().min(1),
-  qk_nope_head_dim: z.int().min(1),
-  qk_rope_head_dim: z.int().min(2).multipleOf(2),
-  v_head_dim: z.int().min(1),
-  rms_norm_eps: z.number(),
-  rope_theta: z.number(),
-  rope_scaling: Yarn.nullish(),
-  attention_bias: z.boolean().default(false),
-  tie_word_embeddings: z.boolean().default(false),
-});
+export const Args = z
+  .looseObject({
+    vocab_size: z.int().min(2),
+    hidden_size: z.int().min(1),
+    intermediate_size: z.int().min(1),
+    moe_intermediate_size: z.int().min(1),
+    num_hidden_layers: z.int().min(1),
+    num_attention_heads: z.int().min(1),
+    n_shared_experts: z.int().min(0).nullish(),
+    n_routed_experts: z.int().min(1),
+    num_experts_per_tok: z.int().min(1),
+    n_group: z.int().min(1).default(1),
+    topk_group: z.int().min(1).default(1),
+    routed_scaling_factor: z.number().default(1),
+    topk_method: z.literal('noaux_tc').default('noaux_tc'),
+    scoring_func: z.literal('sigmoid').default('sigmoid'),
+    norm_topk_prob: z.boolean().default(true),
+    moe_layer_freq: z.int().min(1).default(1),
+    first_k_dense_replace: z.int().min(0),
+    q_lora_rank: z.int().min(1).nullish(),
+    kv_lora_rank: z.int().min(1),
+    qk_nope_head_dim: z.int().min(1),
+    qk_rope_head_dim: z.int().min(2).multipleOf(2),
+    v_head_dim: z.int().min(1),
+    rms_norm_eps: z.number(),
+    rope_theta: z.number().positive().default(10_000),
+    rope_scaling: RopeScaling,
+    attention_bias: z.boolean().default(false),
+    tie_word_embeddings: z.boolean().nullish(),
+  })
+  .check(({ value, issues }) => {
+    // what MLX would not survive
+    const refuse = (field: keyof typeof value, message: string) =>
+      issues.push({ code: 'custom', path: [field], message, input: value });
+    const {
+      n_routed_experts: experts,
+      num_experts_per_tok: chosen,
+      n_group: groups,
+      topk_group: kept,
+    } = value;
+    if (experts % groups !== 0) refuse('n_group', `${experts} experts do not divide into ${groups} groups`);
+    else if (kept > groups) refuse('topk_group', `${kept} groups cannot be kept of ${groups}`);
+    else if (chosen > experts)
+      refuse('num_experts_per_tok', `${chosen} cannot be chosen of ${experts} experts`);
+  });
 export type Args = z.infer<typeof Args>;
 
 function hasExperts(args: Args, layer: number): boolean {
@@ -58,68 +73,63 @@ function hasExperts(args: Args, layer: number): boolean {
 
 /** The parameters of layers `range`, with the embedding on the first stage and norm and head on the last. */
 export function parameters(args: Args, range: LayerRange, has: (tensor: string) => boolean): ParameterSpec[] {
-  const specs: ParameterSpec[] = [];
-  const linear = (path: string, ...shape: number[]) => specs.push({ kind: 'linear', path, shape });
-  const vector = (path: string, ...shape: number[]) => specs.push({ kind: 'vector', path, shape });
-  const biased = (path: string, ...shape: number[]) =>
-    specs.push({ kind: 'linear', path, shape, bias: args.attention_bias });
-  const mlp = (path: string, inner: number, ...outer: number[]) => {
-    linear(`${path}.gate_proj`, ...outer, inner, hidden);
-    linear(`${path}.up_proj`, ...outer, inner, hidden);
-    linear(`${path}.down_proj`, ...outer, hidden, inner);
+  return decoderParameters(args, range, has, (list, prefix, layer) => {
+    addAttention(list, args, `${prefix}.self_attn`, has);
+    if (hasExperts(args, layer)) addExperts(list, args, `${prefix}.mlp`);
+    else list.mlp(`${prefix}.mlp`, { hidden: args.hidden_size, inner: args.intermediate_size });
+  });
+}
+
+function addAttention(list: ParameterList, args: Args, path: string, has: (tensor: string) => boolean): void {
+  const {
+    hidden_size: hidden,
+    num_attention_heads: heads,
+    kv_lora_rank: kvRank,
+    attention_bias: bias,
+  } = args;
+  const { qk_nope_head_dim: nope, qk_rope_head_dim: rope, v_head_dim: value } = args;
+  if (args.q_lora_rank) {
+    list.linear(`${path}.q_a_proj`, [args.q_lora_rank, hidden], bias);
+    list.vector(`${path}.q_a_layernorm.weight`, [args.q_lora_rank]);
+    list.linear(`${path}.q_b_proj`, [heads * (nope + rope), args.q_lora_rank]);
+  } else {
+    list.linear(`${path}.q_proj`, [heads * (nope + rope), hidden]);
+  }
+  list.linear(`${path}.kv_a_proj_with_mqa`, [kvRank + rope, hidden], bias);
+  list.vector(`${path}.kv_a_layernorm.weight`, [kvRank]);
+  if (has(`${path}.embed_q.weight`)) {
+    list.linear(`${path}.embed_q`, [heads, kvRank, nope]);
+    list.linear(`${path}.unembed_out`, [heads, value, kvRank]);
+  } else {
+    list.linear(`${path}.kv_b_proj`, [heads * (nope + value), kvRank]);
+  }
+  list.linear(`${path}.o_proj`, [hidden, heads * value], bias);
+}
+
+function addExperts(list: ParameterList, args: Args, path: string): void {
+  const { hidden_size: hidden, moe_intermediate_size: inner, n_routed_experts: count } = args;
+  list.vector(`${path}.gate.weight`, [count, hidden]);
+  list.vector(`${path}.gate.e_score_correction_bias`, [count]);
+  list.mlp(`${path}.switch_mlp`, { hidden, inner }, { count });
+  const shared = args.n_shared_experts;
+  if (shared) list.mlp(`${path}.shared_experts`, { hidden, inner: inner * shared });
+}
+
+/** Experts that are stored one by one (`experts.7.up_proj`) are stacked to `switch_mlp.up_proj`. */
+export function sanitize(args: Args): Sanitize {
+  return (tensor, isStored) => {
+    const [, path, module] = /^(.*\.mlp)\.switch_mlp\.(.*)$/.exec(tensor) ?? [];
+    if (!path || !isStored(`${path}.experts.0.${module}`)) return undefined;
+    return Array.from(
+      { length: args.n_routed_experts },
+      (_, expert) => `${path}.experts.${expert}.${module}`,
+    );
   };
-  const { hidden_size: hidden, num_attention_heads: heads, kv_lora_rank: kvRank } = args;
-  const queryDims = args.qk_nope_head_dim + args.qk_rope_head_dim;
-
-  if (range.start === 0) linear('model.embed_tokens', args.vocab_size, hidden);
-  for (let layer = range.start; layer < range.end; layer++) {
-    const prefix = `model.layers.${layer}`;
-    const attention = `${prefix}.self_attn`;
-    vector(`${prefix}.input_layernorm.weight`, hidden);
-    vector(`${prefix}.post_attention_layernorm.weight`, hidden);
-    if (args.q_lora_rank) {
-      biased(`${attention}.q_a_proj`, args.q_lora_rank, hidden);
-      vector(`${attention}.q_a_layernorm.weight`, args.q_lora_rank);
-      linear(`${attention}.q_b_proj`, heads * queryDims, args.q_lora_rank);
-    } else {
-      linear(`${attention}.q_proj`, heads * queryDims, hidden);
-    }
-    biased(`${attention}.kv_a_proj_with_mqa`, kvRank + args.qk_rope_head_dim, hidden);
-    vector(`${attention}.kv_a_layernorm.weight`, kvRank);
-    if (has(`${attention}.embed_q.weight`)) {
-      linear(`${attention}.embed_q`, heads, kvRank, args.qk_nope_head_dim);
-      linear(`${attention}.unembed_out`, heads, args.v_head_dim, kvRank);
-    } else {
-      linear(`${attention}.kv_b_proj`, heads * (args.qk_nope_head_dim + args.v_head_dim), kvRank);
-    }
-    biased(`${attention}.o_proj`, hidden, heads * args.v_head_dim);
-    if (!hasExperts(args, layer)) {
-      mlp(`${prefix}.mlp`, args.intermediate_size);
-      continue;
-    }
-    vector(`${prefix}.mlp.gate.weight`, args.n_routed_experts, hidden);
-    vector(`${prefix}.mlp.gate.e_score_correction_bias`, args.n_routed_experts);
-    mlp(`${prefix}.mlp.switch_mlp`, args.moe_intermediate_size, args.n_routed_experts);
-    if (args.n_shared_experts) {
-      mlp(`${prefix}.mlp.shared_experts`, args.moe_intermediate_size * args.n_shared_experts);
-    }
-  }
-  if (range.end === args.num_hidden_layers) {
-    vector('model.norm.weight', hidden);
-    linear(args.tie_word_embeddings ? 'model.embed_tokens' : 'lm_head', args.vocab_size, hidden);
-  }
-  return specs;
 }
 
-/** What all layers share in one step. */
-interface Prepared {
-  rows: readonly Row[];
-  rotation: Rotation;
-  /** per row: additive room for the causal mask, [count, context] booleans; absent for single tokens */
-  masks: (Tensor | undefined)[];
-}
-
-class Attention {
+class Attention implements AttentionPart {
+  /** latents and rotated keys, which all heads share */
+  readonly cache = new KvCache();
   readonly #args: Args;
   readonly #queryDown: Linear | undefined;
   readonly #queryNorm: Tensor | undefined;
@@ -133,7 +143,6 @@ class Attention {
   readonly #values: HeadLinear;
   readonly #output: Linear;
   readonly #scale: number;
-  readonly #caches = new Map<number, LatentCache>();
 
   constructor(args: Args, weights: Weights, path: string) {
     this.#args = args;
@@ -157,11 +166,11 @@ class Attention {
     }
     this.#output = new Linear(weights.linear(`${path}.o_proj`));
     const scaling = args.rope_scaling;
-    const stretch = scaling?.mscale_all_dim ? yarnScale(scaling.factor, scaling.mscale_all_dim) ** 2 : 1;
+    const stretch = scaling.type === 'yarn' ? yarnScale(scaling.factor, scaling.mscale_all_dim) ** 2 : 1;
     this.#scale = (args.qk_nope_head_dim + args.qk_rope_head_dim) ** -0.5 * stretch;
   }
 
-  forward(x: Tensor, { rows, rotation, masks }: Prepared): Tensor {
+  forward(x: Tensor, { rows, rotation, masks }: StepContext): Tensor {
     const args = this.#args;
     const tokens = x.shape[0] as number;
     const heads = args.num_attention_heads;
@@ -182,25 +191,13 @@ class Attention {
     const keys = rotation.apply(kRope.reshape(1, 1, tokens, args.qk_rope_head_dim));
     const queries = mx.multiply(rotation.apply(qRope), this.#scale);
 
-    const outputs: Tensor[] = [];
-    let begin = 0;
-    rows.forEach((row, i) => {
-      const end = begin + row.count;
-      // a step of one row needs no slices
-      const part = (tensor: Tensor) =>
-        rows.length === 1 ? tensor : tensor.index(ALL, ALL, mx.Slice(begin, end), ALL);
-      const kv = this.#cache(row.session).append(row.position, part(latents), part(keys));
-      const scores = mx.matmul(part(queries), kv.keys.swapaxes(2, 3)); // [1, heads, count, context]
-      const mask = masks[i];
-      const bias = mask ? mx.where(mask, scores, Number.NEGATIVE_INFINITY) : scores;
-      outputs.push(
-        row.count === 1
-          ? this.#decode(part(qNope), kv.latents, bias)
-          : this.#prefill(part(qNope), kv.latents, bias),
-      );
-      begin = end;
+    const out = perRow(rows, (row, place, part) => {
+      const [allLatents, allKeys] = this.cache.append(row, [part(latents), part(keys)]);
+      const scores = mx.matmul(part(queries), allKeys.swapaxes(2, 3)); // [1, heads, count, context]
+      const mask = masks[place];
+      if (!mask) return this.#decode(part(qNope), allLatents, scores);
+      return this.#prefill(part(qNope), allLatents, mx.add(scores, mask.astype(scores.dtype)));
     });
-    const out = outputs.length === 1 ? (outputs[0] as Tensor) : mx.concatenate(outputs, 2);
     return this.#output.forward(out.transpose(0, 2, 1, 3).reshape(tokens, heads * args.v_head_dim));
   }
 
@@ -216,27 +213,6 @@ class Attention {
     const keys = this.#keys.forward(latents, !this.#absorbTransposed); // [1, heads, context, nopeDims]
     const values = this.#values.forward(latents, true); // [1, heads, context, vDim]
     return mx.fast.scaledDotProductAttention(q, keys, values, this.#scale, bias);
-  }
-
-  #cache(session: number): LatentCache {
-    let cache = this.#caches.get(session);
-    if (!cache) {
-      cache = new LatentCache();
-      this.#caches.set(session, cache);
-    }
-    return cache;
-  }
-
-  written(session: number): Tensor[] {
-    return this.#caches.get(session)?.tensors ?? [];
-  }
-
-  drop(session: number): void {
-    this.#caches.delete(session);
-  }
-
-  get kvByteLength(): number {
-    return [...this.#caches.values()].reduce((sum, cache) => sum + cache.byteLength, 0);
   }
 }
 
@@ -287,96 +263,21 @@ class Experts {
   }
 }
 
-class Layer {
-  readonly attention: Attention;
-  readonly #mlp: Mlp | Experts;
-  readonly #inputNorm: Tensor;
-  readonly #postNorm: Tensor;
-  readonly #eps: number;
-
-  constructor(args: Args, weights: Weights, layer: number) {
-    const prefix = `model.layers.${layer}`;
-    this.attention = new Attention(args, weights, `${prefix}.self_attn`);
-    this.#mlp = hasExperts(args, layer)
-      ? new Experts(args, weights, `${prefix}.mlp`)
-      : new Mlp(weights, `${prefix}.mlp`);
-    this.#inputNorm = weights.vector(`${prefix}.input_layernorm.weight`);
-    this.#postNorm = weights.vector(`${prefix}.post_attention_layernorm.weight`);
-    this.#eps = args.rms_norm_eps;
-  }
-
-  forward(hidden: Tensor, prepared: Prepared): Tensor {
-    const attended = mx.add(
-      hidden,
-      this.attention.forward(mx.fast.rmsNorm(hidden, this.#inputNorm, this.#eps), prepared),
-    );
-    return mx.add(attended, this.#mlp.forward(mx.fast.rmsNorm(attended, this.#postNorm, this.#eps)));
+class Layer extends DecoderLayer {
+  constructor(args: Args, weights: Weights, prefix: string, layer: number) {
+    super(args, weights, prefix, {
+      attention: new Attention(args, weights, `${prefix}.self_attn`),
+      feedForward: hasExperts(args, layer)
+        ? new Experts(args, weights, `${prefix}.mlp`)
+        : new Mlp(weights, `${prefix}.mlp`),
+    });
   }
 }
 
-export class Model implements StageModel {
-  readonly #args: Args;
-  readonly #layers: Layer[] = [];
-  readonly #rope: Rope;
-  readonly #embedding: Embedding | undefined;
-  readonly #norm: Tensor | undefined;
-  readonly #head: Linear | undefined;
-
+export class Model extends Decoder {
   constructor(args: Args, range: LayerRange, weights: Weights) {
-    this.#args = args;
-    this.#rope = new Rope(
-      args.qk_rope_head_dim,
-      args.rope_theta,
-      (args.rope_scaling ?? undefined) as YarnScaling | undefined,
-    );
-    for (let layer = range.start; layer < range.end; layer++)
-      this.#layers.push(new Layer(args, weights, layer));
-    if (range.start === 0) this.#embedding = new Embedding(weights.linear('model.embed_tokens'));
-    if (range.end === args.num_hidden_layers) {
-      this.#norm = weights.vector('model.norm.weight');
-      this.#head = new Linear(weights.linear(args.tie_word_embeddings ? 'model.embed_tokens' : 'lm_head'));
-    }
-  }
-
-  get layerCount(): number {
-    return this.#layers.length;
-  }
-
-  embed(ids: Tensor): Tensor {
-    if (!this.#embedding) throw new Error('only the first stage holds the embedding');
-    return this.#embedding.forward(ids);
-  }
-
-  prepare(rows: readonly Row[]): Prepared {
-    const positions = rows.flatMap((row) => Array.from({ length: row.count }, (_, i) => row.position + i));
-    const masks = rows.map(({ position, count }) => {
-      if (count === 1) return undefined;
-      const context = position + count;
-      const query = mx.add(mx.arange(count, mx.int32).reshape(count, 1), position);
-      return mx.greaterEqual(query, mx.arange(context, mx.int32).reshape(1, context));
-    });
-    return { rows, rotation: this.#rope.rotation(positions), masks };
-  }
-
-  layer(index: number, hidden: Tensor, prepared: Prepared): Tensor {
-    return (this.#layers[index] as Layer).forward(hidden, prepared);
-  }
-
-  head(hidden: Tensor): Tensor {
-    if (!this.#norm || !this.#head) throw new Error('only the last stage holds the head');
-    return this.#head.forward(mx.fast.rmsNorm(hidden, this.#norm, this.#args.rms_norm_eps));
-  }
-
-  drop(session: number): void {
-    for (const layer of this.#layers) layer.attention.drop(session);
-  }
-
-  written(index: number, rows: readonly Row[]): Tensor[] {
-    const { attention } = this.#layers[index] as Layer;
-    return rows.flatMap((row) => attention.written(row.session));
-  }
-
-  get kvByteLength(): number {
-    return this.#layers.reduce((sum, { attention }) => sum + attention.kvByteLength, 0);
+    const { qk_rope_head_dim: dims, rope_theta: base, rope_scaling: scaling } = args;
+    const rope = new Rope({ dims, base, scaling, pairs: 'neighbours' });
+    super(args, range, weights, rope, (prefix, layer) => new Layer(args, weights, prefix, layer));
   }
 }

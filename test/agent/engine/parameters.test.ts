@@ -6,6 +6,7 @@ import { test } from 'node:test';
 import { loadStageModel } from '../../../agent/engine/models/registry.ts';
 import { openModelFolder } from '../../../protocol/model-folder.ts';
 import { ModelCopy } from '../../support/model-copy.ts';
+import { parityModels } from '../../support/parity.ts';
 
 async function loadWhole(dir: string): ReturnType<typeof loadStageModel> {
   const folder = await openModelFolder(dir);
@@ -98,7 +99,7 @@ const cases: [what: string, spoil: (copy: ModelCopy) => void, expected: { code: 
     [
       'an architecture that is not known',
       (copy) => copy.configure({ model_type: 'gpt_oss' }),
-      { code: 'model_unsupported', message: /gpt_oss.*supported: deepseek_v3/ },
+      { code: 'model_unsupported', message: /gpt_oss.*supported: deepseek_v3, llama, qwen2, qwen3$/ },
     ],
     [
       'a config without a field',
@@ -129,6 +130,107 @@ for (const [what, spoil, expected] of cases) {
     }
   });
 }
+
+const parityCases: [
+  what: string,
+  model: string,
+  spoil: (copy: ModelCopy) => void,
+  expected: { code: string; message: RegExp },
+][] = [
+  [
+    'experts stored one by one, of which one is missing',
+    'deepseek_v3-plain-4bit',
+    (copy) =>
+      copy.rewriteHeader((header) => {
+        delete header['model.layers.2.mlp.experts.5.up_proj.scales'];
+      }),
+    { code: 'model_mismatch', message: /lack model\.layers\.2\.mlp\.experts\.5\.up_proj\.scales/ },
+  ],
+  [
+    'an expert of another shape',
+    'deepseek_v3-plain-4bit',
+    (copy) =>
+      copy.rewriteHeader((header) => {
+        header['model.layers.2.mlp.experts.5.up_proj.weight']?.shape.reverse();
+      }),
+    { code: 'model_mismatch', message: /experts\.5\.up_proj\.weight.*\[8, 32\].*\[32, 8\]/ },
+  ],
+  [
+    'a router that is not known',
+    'deepseek_v3-plain-4bit',
+    (copy) => copy.configure({ scoring_func: 'softmax' }),
+    { code: 'model_unsupported', message: /scoring_func.*sigmoid/ },
+  ],
+  [
+    'more chosen experts than there are',
+    'deepseek_v3-plain-4bit',
+    (copy) => copy.configure({ num_experts_per_tok: 7 }),
+    { code: 'model_mismatch', message: /num_experts_per_tok: 7 cannot be chosen of 6/ },
+  ],
+  [
+    'a rotary scaling that is not known',
+    'qwen2-4bit',
+    (copy) => copy.configure({ rope_scaling: { type: 'dynamic', factor: 2 } }),
+    { code: 'model_unsupported', message: /rope_scaling.*"default", "linear", "llama3" and "yarn"/ },
+  ],
+  [
+    'heads that do not divide',
+    'qwen2-4bit',
+    (copy) => copy.configure({ num_key_value_heads: 3 }),
+    { code: 'model_mismatch', message: /num_key_value_heads: 4 query heads cannot share 3/ },
+  ],
+  [
+    'layers that see only a window',
+    'llama-6bit',
+    (copy) => copy.configure({ layer_types: ['full_attention', 'sliding_attention', 'full_attention'] }),
+    { code: 'model_unsupported', message: /layer_types\.1.*full_attention/ },
+  ],
+  [
+    'weights packed by another tool',
+    'qwen2-4bit',
+    (copy) => {
+      copy.configure({ quantization: undefined, quantization_config: { quant_method: 'gptq' } });
+      copy.rewriteHeader((header) => {
+        const name = 'model.layers.0.mlp.up_proj';
+        header[`${name}.qweight`] = header[`${name}.weight`] as (typeof header)[string];
+        delete header[`${name}.weight`];
+        delete header[`${name}.scales`]; // makes room for the longer name
+      });
+    },
+    { code: 'model_unsupported', message: /gptq.*up_proj\.qweight.*2, 3, 4, 6 and 8 bits/ },
+  ],
+  [
+    'a head that config.json asks for',
+    'qwen2-tied-bfloat16',
+    (copy) => copy.configure({ tie_word_embeddings: false }),
+    { code: 'model_mismatch', message: /lack lm_head\.weight/ },
+  ],
+];
+
+for (const [what, model, spoil, expected] of parityCases) {
+  test(`${what}: an error that names it`, async () => {
+    const copy = new ModelCopy(parityModels.find(({ name }) => name === model)?.dir);
+    try {
+      spoil(copy);
+      await assert.rejects(() => loadWhole(copy.dir), expected);
+    } finally {
+      copy.remove();
+    }
+  });
+}
+
+test('without a word in config.json the checkpoint tells whether the head is the embedding', async () => {
+  for (const model of ['qwen2-4bit', 'qwen2-tied-bfloat16']) {
+    const copy = new ModelCopy(parityModels.find(({ name }) => name === model)?.dir);
+    try {
+      const { weightBytes } = await loadWhole(copy.dir);
+      copy.configure({ tie_word_embeddings: undefined });
+      assert.equal((await loadWhole(copy.dir)).weightBytes, weightBytes);
+    } finally {
+      copy.remove();
+    }
+  }
+});
 
 test('a stage needs only the tensors of its own layers', async () => {
   const copy = new ModelCopy();

@@ -1,0 +1,197 @@
+// What every decoder-only architecture of the engine shares: embedding, a row of layers (norm, attention, norm,
+// feed-forward), final norm and head, and that only attention looks at a step's rows. It knows no architecture.
+import { isHeadTied } from '../../protocol/model-folder.ts';
+import type { LayerRange } from '../../protocol/plan.ts';
+import type { KvCache } from './kv-cache.ts';
+import { Embedding, Linear } from './linear.ts';
+import { ALL, mx, type Tensor } from './mlx.ts';
+import { ParameterList, type ParameterSpec } from './parameters.ts';
+import type { Rope, Rotation } from './rope.ts';
+import type { Row, StageModel } from './step.ts';
+import type { Weights } from './weights.ts';
+
+/** The fields of an architecture's Args that this file needs, by their names in config.json. */
+export interface DecoderArgs {
+  vocab_size: number;
+  hidden_size: number;
+  num_hidden_layers: number;
+  rms_norm_eps: number;
+  tie_word_embeddings?: boolean | null | undefined;
+}
+
+/** What all layers share in one step. */
+export interface StepContext {
+  rows: readonly Row[];
+  rotation: Rotation;
+  /** per row: what is added to its scores, [count, position + count] of 0 and −∞; absent for single tokens */
+  masks: readonly (Tensor | undefined)[];
+}
+
+export interface Attention {
+  readonly cache: KvCache;
+  /** @param x [tokens, hidden] @returns [tokens, hidden] */
+  forward(x: Tensor, context: StepContext): Tensor;
+}
+
+export interface FeedForward {
+  /** @param x [tokens, hidden] @returns [tokens, hidden] */
+  forward(x: Tensor): Tensor;
+}
+
+/**
+ * The parameters of layers `range`, with the embedding on the first stage and norm and head on the last.
+ * @param has whether the checkpoint holds a tensor
+ * @param addLayer adds a layer's attention and feed-forward; its two norms are there already
+ */
+export function decoderParameters(
+  args: DecoderArgs,
+  range: LayerRange,
+  has: (tensor: string) => boolean,
+  addLayer: (list: ParameterList, prefix: string, layer: number) => void,
+): ParameterSpec[] {
+  const { hidden_size: hidden, vocab_size: vocabulary } = args;
+  const list = new ParameterList();
+  if (range.start === 0) list.linear('model.embed_tokens', [vocabulary, hidden]);
+  for (let layer = range.start; layer < range.end; layer++) {
+    const prefix = `model.layers.${layer}`;
+    list.vector(`${prefix}.input_layernorm.weight`, [hidden]);
+    list.vector(`${prefix}.post_attention_layernorm.weight`, [hidden]);
+    addLayer(list, prefix, layer);
+  }
+  if (range.end === args.num_hidden_layers) {
+    list.vector('model.norm.weight', [hidden]);
+    if (!isHeadTied(args, has)) list.linear('lm_head', [vocabulary, hidden]);
+    else if (range.start > 0) list.linear('model.embed_tokens', [vocabulary, hidden]);
+  }
+  return list.specs;
+}
+
+/**
+ * Runs `attend` for each row's part of the step and joins the answers.
+ * @param attend gets the row, its place, and `part`: of a tensor [1, heads, tokens, d] the row's [1, heads, count, d]
+ * @returns [1, heads, tokens, d]
+ */
+export function perRow(
+  rows: readonly Row[],
+  attend: (row: Row, place: number, part: (tensor: Tensor) => Tensor) => Tensor,
+): Tensor {
+  let begin = 0;
+  const outputs = rows.map((row, place) => {
+    const slice = mx.Slice(begin, begin + row.count);
+    begin += row.count;
+    // a step of one row needs no slices
+    return attend(row, place, (tensor) => (rows.length === 1 ? tensor : tensor.index(ALL, ALL, slice, ALL)));
+  });
+  return outputs.length === 1 ? (outputs[0] as Tensor) : mx.concatenate(outputs, 2);
+}
+
+/** One layer: x + attention(norm(x)), then that + feed-forward(norm(that)). */
+export class DecoderLayer {
+  readonly attention: Attention;
+  readonly #feedForward: FeedForward;
+  readonly #inputNorm: Tensor;
+  readonly #postNorm: Tensor;
+  readonly #eps: number;
+
+  constructor(
+    args: DecoderArgs,
+    weights: Weights,
+    prefix: string,
+    parts: { attention: Attention; feedForward: FeedForward },
+  ) {
+    this.attention = parts.attention;
+    this.#feedForward = parts.feedForward;
+    this.#inputNorm = weights.vector(`${prefix}.input_layernorm.weight`);
+    this.#postNorm = weights.vector(`${prefix}.post_attention_layernorm.weight`);
+    this.#eps = args.rms_norm_eps;
+  }
+
+  /** @param hidden [tokens, hidden] @returns [tokens, hidden] */
+  forward(hidden: Tensor, context: StepContext): Tensor {
+    const attended = mx.add(
+      hidden,
+      this.attention.forward(mx.fast.rmsNorm(hidden, this.#inputNorm, this.#eps), context),
+    );
+    return mx.add(attended, this.#feedForward.forward(mx.fast.rmsNorm(attended, this.#postNorm, this.#eps)));
+  }
+}
+
+/** The layers of one stage as the engine runs them. An architecture's Model makes its layers and extends this. */
+export class Decoder implements StageModel {
+  readonly #layers: readonly DecoderLayer[];
+  readonly #rope: Rope;
+  readonly #eps: number;
+  readonly #embedding: Embedding | undefined;
+  readonly #norm: Tensor | undefined;
+  readonly #head: Linear | undefined;
+
+  constructor(
+    args: DecoderArgs,
+    range: LayerRange,
+    weights: Weights,
+    rope: Rope,
+    makeLayer: (prefix: string, layer: number) => DecoderLayer,
+  ) {
+    this.#rope = rope;
+    this.#eps = args.rms_norm_eps;
+    this.#layers = Array.from({ length: range.end - range.start }, (_, i) =>
+      makeLayer(`model.layers.${range.start + i}`, range.start + i),
+    );
+    if (range.start === 0) this.#embedding = new Embedding(weights.linear('model.embed_tokens'));
+    if (range.end === args.num_hidden_layers) {
+      this.#norm = weights.vector('model.norm.weight');
+      const head = weights.has('lm_head.weight') ? 'lm_head' : 'model.embed_tokens';
+      this.#head = new Linear(weights.linear(head));
+    }
+  }
+
+  get layerCount(): number {
+    return this.#layers.length;
+  }
+
+  embed(ids: Tensor): Tensor {
+    if (!this.#embedding) throw new Error('only the first stage holds the embedding');
+    return this.#embedding.forward(ids);
+  }
+
+  prepare(rows: readonly Row[]): StepContext {
+    const positions = rows.flatMap((row) => Array.from({ length: row.count }, (_, i) => row.position + i));
+    return { rows, rotation: this.#rope.rotation(positions), masks: rows.map(causalMask) };
+  }
+
+  layer(index: number, hidden: Tensor, context: StepContext): Tensor {
+    return this.#layer(index).forward(hidden, context);
+  }
+
+  head(hidden: Tensor): Tensor {
+    if (!this.#norm || !this.#head) throw new Error('only the last stage holds the head');
+    return this.#head.forward(mx.fast.rmsNorm(hidden, this.#norm, this.#eps));
+  }
+
+  drop(session: number): void {
+    for (const { attention } of this.#layers) attention.cache.drop(session);
+  }
+
+  written(index: number, rows: readonly Row[]): Tensor[] {
+    return this.#layer(index).attention.cache.written(rows);
+  }
+
+  get kvByteLength(): number {
+    return this.#layers.reduce((sum, { attention }) => sum + attention.cache.byteLength, 0);
+  }
+
+  #layer(index: number): DecoderLayer {
+    const layer = this.#layers[index];
+    if (!layer) throw new RangeError(`this stage has ${this.#layers.length} layers, no layer ${index}`);
+    return layer;
+  }
+}
+
+/** A token sees itself and what was before it. */
+function causalMask({ position, count }: Row): Tensor | undefined {
+  if (count === 1) return undefined;
+  const context = position + count;
+  const query = mx.add(mx.arange(count, mx.int32).reshape(count, 1), position);
+  const isSeen = mx.greaterEqual(query, mx.arange(context, mx.int32).reshape(1, context));
+  return mx.where(isSeen, 0, Number.NEGATIVE_INFINITY);
+}

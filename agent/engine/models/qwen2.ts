@@ -1,0 +1,48 @@
+// Qwen 2 and 2.5, of which the R1-Distill-Qwen models are: grouped-query attention with biases on queries, keys and
+// values. Follows mlx-lm's qwen2.py; parameter names are the checkpoint's.
+import { z } from 'zod';
+import type { LayerRange } from '../../../protocol/plan.ts';
+import { Decoder, DecoderLayer, decoderParameters } from '../decoder.ts';
+import {
+  addAttention,
+  GroupedQueryArgs,
+  GroupedQueryAttention,
+  headsOf,
+  wholeHeads,
+} from '../grouped-query.ts';
+import { Mlp } from '../mlp.ts';
+import type { ParameterSpec } from '../parameters.ts';
+import { Rope, RopeScaling } from '../rope.ts';
+import type { Weights } from '../weights.ts';
+
+export const Args = GroupedQueryArgs.extend({
+  rope_theta: z.number().positive().default(1_000_000),
+  rope_scaling: RopeScaling,
+}).check(wholeHeads);
+export type Args = z.infer<typeof Args>;
+
+/** The parameters of layers `range`, with the embedding on the first stage and norm and head on the last. */
+export function parameters(args: Args, range: LayerRange, has: (tensor: string) => boolean): ParameterSpec[] {
+  const widths = { hidden: args.hidden_size, inner: args.intermediate_size };
+  return decoderParameters(args, range, has, (list, prefix) => {
+    addAttention(list, `${prefix}.self_attn`, args, { inputs: true, output: false });
+    list.mlp(`${prefix}.mlp`, widths);
+  });
+}
+
+class Layer extends DecoderLayer {
+  constructor(args: Args, weights: Weights, prefix: string) {
+    super(args, weights, prefix, {
+      attention: new GroupedQueryAttention(args, weights, `${prefix}.self_attn`),
+      feedForward: new Mlp(weights, `${prefix}.mlp`),
+    });
+  }
+}
+
+export class Model extends Decoder {
+  constructor(args: Args, range: LayerRange, weights: Weights) {
+    const { rope_theta: base, rope_scaling: scaling } = args;
+    const rope = new Rope({ dims: headsOf(args).headDim, base, scaling, pairs: 'halves' });
+    super(args, range, weights, rope, (prefix) => new Layer(args, weights, prefix));
+  }
+}
