@@ -97,7 +97,10 @@ export function discover(options: DiscoveryOptions, listener: DiscoveryListener,
     if (heard) return;
     const fix =
       'Name the nodes: `--agent host:port`. Access points and firewalls often drop multicast (UDP 5353).';
-    listener.onFinding(`no multicast seen from a node of cluster "${options.cluster}" in ${SILENCE_MS / 1000} s`, fix);
+    listener.onFinding(
+      `no multicast seen from a node of cluster "${options.cluster}" in ${SILENCE_MS / 1000} s`,
+      fix,
+    );
   };
 
   refresh();
