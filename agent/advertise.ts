@@ -42,6 +42,13 @@ export function advertise(
   };
 }
 
+/** A DNS label holds 63 bytes; nine are for the dash and the id. */
+function labelOf(name: string): string {
+  let label = name;
+  while (Buffer.byteLength(label) > 54) label = [...label].slice(0, -1).join('');
+  return label;
+}
+
 function publish(
   interfaceAddress: string,
   node: NodeFacts,
@@ -54,7 +61,7 @@ function publish(
   );
   bonjour.publish({
     // unique, so that nothing needs to be probed: a conflict would knock the other service down
-    name: `${node.name}-${node.id.slice(0, 8)}`,
+    name: `${labelOf(node.name)}-${node.id.slice(0, 8)}`,
     type: SERVICE_TYPE,
     port,
     txt: { id: node.id, boot: node.bootId, protocol: String(PROTOCOL_VERSION), cluster },

@@ -38,6 +38,7 @@ export class ControlServer {
     this.#log = log;
     this.#handler = handler;
     this.#http.maxConnections = MAX_CONNECTIONS;
+    this.#http.headersTimeout = HELLO_TIMEOUT_MS;
     this.#http.on('upgrade', (request, socket, head) => {
       // a browser names the page it comes from: no web page has business here
       if (request.headers.origin !== undefined) {
@@ -56,7 +57,14 @@ export class ControlServer {
     return new Promise((resolve, reject) => {
       this.#http.once('error', (error: NodeJS.ErrnoException) => {
         const taken = `port ${port} on ${host} is taken: choose another with --port, or 0 for any`;
-        reject(error.code === 'EADDRINUSE' ? new EspalierError('port_taken', taken) : error);
+        if (error.code === 'EADDRINUSE') reject(new EspalierError('port_taken', taken));
+        else
+          reject(
+            new EspalierError(
+              'bad_option',
+              `--host ${host}: this machine cannot listen there (${error.code})`,
+            ),
+          );
       });
       this.#http.listen(port, host, () => {
         const address = this.#http.address();
@@ -81,8 +89,10 @@ export class ControlServer {
     const timer = setTimeout(() => refuse('invalid_request', 'no hello came in time'), HELLO_TIMEOUT_MS);
     const refuse = (code: string, message: string) => {
       this.#log.warn({ code }, `a control connection was refused: ${message}`);
+      socket.removeAllListeners('message');
       socket.send(JSON.stringify({ kind: 'refused', code, message } satisfies ControlEvent));
       socket.close();
+      setTimeout(() => socket.terminate(), 1_000).unref();
     };
     socket.on('error', (error) => this.#log.warn({ error: error.message }, 'control connection'));
     socket.on('close', () => {

@@ -2,6 +2,8 @@
 // becomes of it. A new deployment ends the old one first.
 import type { Logger } from 'pino';
 import type { ControlEvent } from '../protocol/control.ts';
+import { asEspalierError } from '../protocol/errors.ts';
+import { formatRange } from '../protocol/plan.ts';
 import type { StageSpec } from '../protocol/stage.ts';
 import type { WorkerEvent } from '../protocol/worker.ts';
 import type { StageCommand } from './control-server.ts';
@@ -21,7 +23,8 @@ export class StageHost {
 
   handle(command: StageCommand, localHost: string): void {
     if (command.kind === 'deploy') {
-      this.#queue(() => this.#deploy(command.spec, localHost));
+      const { spec } = command;
+      this.#queue(() => this.#deploy(spec, localHost).catch((error) => this.#couldNotStart(spec, error)));
     } else if (command.kind === 'undeploy') {
       this.#queue(() => this.#end(command.epoch));
     } else {
@@ -42,8 +45,8 @@ export class StageHost {
   async #deploy(spec: StageSpec, localHost: string): Promise<void> {
     await this.#end(undefined);
     const { epoch, index, range } = spec;
-    this.#log.info({ epoch, index, range }, 'starting a stage');
-    const stage = new StageSupervisor(spec, localHost, this.#log, {
+    this.#log.info({ epoch, index, layers: formatRange(range) }, 'starting a stage');
+    const stage: StageSupervisor = new StageSupervisor(spec, localHost, this.#log, {
       onEvent: (event) => this.#event(stage, localHost, event),
       onExit: ({ code, message }) => {
         this.#log.error({ epoch, code }, message);
@@ -52,6 +55,12 @@ export class StageHost {
       },
     });
     this.#stage = stage;
+  }
+
+  #couldNotStart({ epoch }: StageSpec, error: unknown): void {
+    const { code, message } = asEspalierError(error);
+    this.#log.error({ epoch, code }, message);
+    this.#tell({ kind: 'stage-failed', epoch, code, message });
   }
 
   async #end(epoch: number | undefined): Promise<void> {

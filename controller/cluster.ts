@@ -1,6 +1,6 @@
 // The heart of the controller, without I/O: events in, a new state and effects out. It decides when to plan, what each
 // node is to do, and when a deployment is over.
-import { EspalierError } from '../protocol/errors.ts';
+import { ERRORS, type ErrorCode, EspalierError, isErrorCode } from '../protocol/errors.ts';
 import type { HostPort, NodeFacts } from '../protocol/node.ts';
 import { formatRange, type ModelCard, type Plan } from '../protocol/plan.ts';
 import type { StageStats } from '../protocol/stage.ts';
@@ -12,6 +12,8 @@ export interface KnownNode {
   address: HostPort;
   foundBy: 'bonjour' | 'address';
   connected: boolean;
+  /** its stage could not be loaded: plans leave it out until then, where the others can do without it */
+  distrustedUntil?: number;
 }
 
 export interface DeployedStage {
@@ -21,6 +23,8 @@ export interface DeployedStage {
   pid: number | undefined;
   weightBytes: number;
   stats: StageStats | undefined;
+  /** when it last reported, once it is linked */
+  heardAt: number;
   /** the last measured decode step, kept while idle */
   stepTimeMs: number | undefined;
 }
@@ -49,6 +53,8 @@ export interface Cluster {
   /** when a request last began, ran or ended */
   lastBusyAt: number;
   reason: string | undefined;
+  /** what ended the last deployment, in a registered code; undefined once one serves */
+  failure: ErrorCode | undefined;
   requestsRunning: number;
 }
 
@@ -73,8 +79,14 @@ export type Effect =
 const SETTLE_MS = 3_000;
 /** A deployment that is not up by then has failed: loading has its own deadline in the agent, this is above it. */
 const DEPLOY_TIMEOUT_MS = 930_000;
+/** A linked stage reports twice a second, but not while it computes: the longest chunk on a slow CPU is shorter. */
+const STAGE_SILENCE_MS = 60_000;
+/** A node whose stage could not be loaded is left out of plans for this long. */
+const DISTRUST_MS = 60_000;
 /** A node that came back is used when the cluster has been idle for this long. */
 const REJOIN_MS = 2_000;
+/** The KV that a plan leaves room for beside the weights: one session of this length. */
+const PLANNED_CONTEXT_TOKENS = 16_384;
 const BACKOFF_MS = [500, 1_000, 2_000, 5_000, 10_000, 30_000] as const;
 
 export function newCluster(card: ModelCard, wantedNodes: number | undefined): Cluster {
@@ -90,6 +102,7 @@ export function newCluster(card: ModelCard, wantedNodes: number | undefined): Cl
     lastNodeAt: 0,
     lastBusyAt: 0,
     reason: undefined,
+    failure: undefined,
     requestsRunning: 0,
   };
 }
@@ -159,17 +172,21 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
     case 'stage-linked':
       return onStage(cluster, input, (stage, deployment) => {
         stage.state = 'linked';
+        stage.heardAt = now;
         return isServing(deployment) ? nowServing(cluster, deployment) : [];
       });
     case 'stage-failed':
       return onStage(cluster, input, (stage) => {
+        const node = cluster.nodes.get(input.nodeId);
+        if (node && stage.state === 'loading') node.distrustedUntil = now + DISTRUST_MS;
         stage.state = 'failed';
         const name = cluster.nodes.get(input.nodeId)?.facts.name ?? input.nodeId;
-        return endDeployment(cluster, `${name}: ${input.message}`, now);
+        return endDeployment(cluster, `${name}: ${input.message}`, now, input.code);
       });
     case 'stats':
       return onStage(cluster, input, (stage) => {
         stage.stats = input.stats;
+        stage.heardAt = now;
         stage.stepTimeMs = input.stats.stepTimeMs ?? stage.stepTimeMs;
         return [];
       });
@@ -240,6 +257,7 @@ function nowServing(cluster: Cluster, deployment: Deployment): Effect[] {
   cluster.hasServed = true;
   cluster.failures = 0;
   cluster.reason = undefined;
+  cluster.failure = undefined;
   const parts = deployment.plan.stages.map(
     ({ nodeId, range }) => `${cluster.nodes.get(nodeId)?.facts.name} ${formatRange(range)}`,
   );
@@ -247,12 +265,13 @@ function nowServing(cluster: Cluster, deployment: Deployment): Effect[] {
   return [{ kind: 'event', level: 'info', text }];
 }
 
-function endDeployment(cluster: Cluster, why: string, now: number): Effect[] {
+function endDeployment(cluster: Cluster, why: string, now: number, code = 'stage_lost'): Effect[] {
   const { deployment } = cluster;
   if (!deployment) return [];
   const wasServing = isServing(deployment) || cluster.requestsRunning > 0;
   cluster.deployment = undefined;
   cluster.reason = why;
+  cluster.failure = isErrorCode(code) ? code : 'internal';
   const backoff = BACKOFF_MS[Math.min(cluster.failures, BACKOFF_MS.length - 1)] as number;
   cluster.failures += 1;
   cluster.planNotBefore = now + backoff;
@@ -260,10 +279,10 @@ function endDeployment(cluster: Cluster, why: string, now: number): Effect[] {
     .filter((stage) => cluster.nodes.get(stage.nodeId)?.connected)
     .map((stage) => ({ kind: 'undeploy', epoch: deployment.epoch, nodeId: stage.nodeId }));
   if (wasServing) effects.push({ kind: 'fail-requests', code: 'stage_lost', message: why });
-  const fix =
-    cluster.failures >= 3
-      ? 'It has failed three times in a row: the log of the named node has the reason.'
-      : undefined;
+  const again =
+    cluster.failures >= 3 ? ' It has failed several times in a row; the log of the named node has more.' : '';
+  // requests were told to come again; whoever runs the cluster needs to know what to mend
+  const fix = cluster.failure === 'stage_lost' ? again.trim() : `${ERRORS[cluster.failure].solve}${again}`;
   effects.push({ kind: 'event', level: 'error', text: why, ...(fix && { fix }) });
   return effects;
 }
@@ -271,6 +290,17 @@ function endDeployment(cluster: Cluster, why: string, now: number): Effect[] {
 function tick(cluster: Cluster, now: number): Effect[] {
   const { deployment } = cluster;
   if (!deployment) return plan(cluster, now);
+  const silent = deployment.stages.find(
+    (stage) => stage.state === 'linked' && now - stage.heardAt > STAGE_SILENCE_MS,
+  );
+  if (silent) {
+    const name = cluster.nodes.get(silent.nodeId)?.facts.name ?? silent.nodeId;
+    return endDeployment(
+      cluster,
+      `${name}: its stage has said nothing for ${STAGE_SILENCE_MS / 1000} s`,
+      now,
+    );
+  }
   if (isServing(deployment)) return rejoin(cluster, deployment, now);
   if (now - deployment.since > DEPLOY_TIMEOUT_MS)
     return endDeployment(cluster, 'the stages did not come up in time', now);
@@ -278,7 +308,7 @@ function tick(cluster: Cluster, now: number): Effect[] {
 }
 
 function plan(cluster: Cluster, now: number): Effect[] {
-  const nodes = connectedNodes(cluster);
+  const nodes = usableNodes(cluster, now);
   if (nodes.length === 0 || now < cluster.planNotBefore) return [];
   const isFirst = !cluster.hasServed;
   if (isFirst && cluster.wantedNodes !== undefined && nodes.length < cluster.wantedNodes) return [];
@@ -293,10 +323,39 @@ function plan(cluster: Cluster, now: number): Effect[] {
   }
 }
 
+/** The nodes that a plan may use: all trusted ones, or everybody where trust leaves nobody. */
+function usableNodes(cluster: Cluster, now: number): KnownNode[] {
+  const here = connectedNodes(cluster);
+  const trusted = here.filter((node) => (node.distrustedUntil ?? 0) <= now);
+  return trusted.length > 0 ? trusted : here;
+}
+
+/**
+ * The plan over as many of the nodes as can hold their part: a small one that cannot is left out.
+ * @throws EspalierError not_enough_nodes, of the plan over all of them
+ */
+function planOver(cluster: Cluster, nodes: readonly KnownNode[]): Plan {
+  const contextTokens = Math.min(cluster.card.contextTokens, PLANNED_CONTEXT_TOKENS);
+  let firstError: unknown;
+  for (let rest = [...nodes]; rest.length > 0; rest = withoutSmallest(rest)) {
+    const facts = rest.slice(0, cluster.wantedNodes).map((node) => node.facts);
+    try {
+      return planStages(cluster.card, facts, contextTokens);
+    } catch (error) {
+      firstError ??= error;
+    }
+  }
+  throw firstError ?? new EspalierError('not_enough_nodes', 'no node is connected');
+}
+
+function withoutSmallest(nodes: readonly KnownNode[]): KnownNode[] {
+  const smallest = Math.min(...nodes.map((node) => node.facts.memoryBytes));
+  const place = nodes.findIndex((node) => node.facts.memoryBytes === smallest);
+  return nodes.filter((_, i) => i !== place);
+}
+
 function deploy(cluster: Cluster, nodes: readonly KnownNode[], now: number): Effect[] {
-  const facts = nodes.slice(0, cluster.wantedNodes).map((node) => node.facts);
-  // the plan's own check of KV is for one session of moderate length; a longer context is admitted as memory allows
-  const plan = planStages(cluster.card, facts, Math.min(cluster.card.contextTokens, 16_384));
+  const plan = planOver(cluster, nodes);
   cluster.epoch += 1;
   cluster.deployment = {
     epoch: cluster.epoch,
@@ -309,6 +368,7 @@ function deploy(cluster: Cluster, nodes: readonly KnownNode[], now: number): Eff
       pid: undefined,
       weightBytes: stage.weightBytes,
       stats: undefined,
+      heardAt: now,
       stepTimeMs: undefined,
     })),
   };
@@ -321,13 +381,15 @@ function deploy(cluster: Cluster, nodes: readonly KnownNode[], now: number): Eff
 
 /** A node that came back (or came late) is taken in when nobody is disturbed by it. */
 function rejoin(cluster: Cluster, deployment: Deployment, now: number): Effect[] {
-  const here = connectedNodes(cluster).slice(
+  const here = usableNodes(cluster, now).slice(
     0,
     Math.min(cluster.wantedNodes ?? Number.POSITIVE_INFINITY, cluster.card.layerCount),
   );
   const isIdle =
     cluster.requestsRunning === 0 && now - Math.max(cluster.lastBusyAt, cluster.lastNodeAt) >= REJOIN_MS;
   if (!isIdle || here.length <= deployment.stages.length) return [];
+  // a plan that leaves the newcomer out is no reason to disturb anybody
+  if (planOver(cluster, here).stages.length <= deployment.stages.length) return [];
   const undeploy = deployment.stages.map(
     (stage): Effect => ({ kind: 'undeploy', epoch: deployment.epoch, nodeId: stage.nodeId }),
   );

@@ -156,6 +156,7 @@ class Core {
   /** From now on nothing new begins. */
   beginStop(): void {
     this.#isStopping = true;
+    this.requests.failAll(new EspalierError('not_ready', 'the controller is stopping'));
     this.#discovery?.stop();
     clearInterval(this.#ticker);
   }

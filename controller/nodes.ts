@@ -37,7 +37,10 @@ export class Nodes {
   readonly #connections = new Map<string, Connection>();
   /** candidates that are being dialled, or rest until a time */
   readonly #resting = new Map<string, number>();
-  readonly #heartbeat = setInterval(() => this.#beat(), HEARTBEAT_MS);
+  /** which start of which node answered at a listed address */
+  readonly #answeredAt = new Map<string, string>();
+  #heartbeat: NodeJS.Timeout | undefined;
+  #lastBeat = 0;
   #stopped = false;
 
   constructor(controllerId: string, cluster: string, listener: NodesListener, log: Logger) {
@@ -49,16 +52,17 @@ export class Nodes {
 
   /** Connects to a candidate unless it is connected, being dialled or resting. */
   consider(candidate: Candidate): void {
-    if (
-      this.#stopped ||
-      this.#isConnected(candidate) ||
-      (this.#resting.get(candidate.key) ?? 0) > performance.now()
-    )
-      return;
+    if (this.#stopped) return;
+    this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS);
+    const isResting = (this.#resting.get(candidate.key) ?? 0) > performance.now();
+    if (isResting || this.#isConnected(candidate)) return;
     this.#resting.set(candidate.key, Number.POSITIVE_INFINITY);
     this.#dial(candidate)
       .then((retryMs) => this.#resting.set(candidate.key, performance.now() + retryMs))
-      .catch((error) => this.#log.error(error, 'a dial failed'));
+      .catch((error) => {
+        this.#resting.set(candidate.key, performance.now() + REFUSED_RETRY_MS);
+        this.#log.error({ candidate: candidate.key, error: String(error) }, 'an address cannot be dialled');
+      });
   }
 
   send(nodeId: string, command: ControlCommand): void {
@@ -77,7 +81,9 @@ export class Nodes {
       const connection = this.#connections.get(candidate.nodeId);
       return connection !== undefined && candidate.key === `${candidate.nodeId}/${connection.facts.bootId}`;
     }
-    return [...this.#connections.values()].some((connection) => connection.address === candidate.key);
+    // the same node may be connected by another of its addresses
+    const start = this.#answeredAt.get(candidate.key);
+    return [...this.#connections.values()].some(({ facts }) => startOf(facts) === start);
   }
 
   /** @returns how long the candidate rests before it may be dialled again */
@@ -141,6 +147,7 @@ export class Nodes {
             address: formatHostPort(address),
             lastHeard: performance.now(),
           };
+          this.#answeredAt.set(formatHostPort(address), startOf(event.node));
           this.#adopt(connection, address, foundBy);
           return resolve('connected');
         }
@@ -169,7 +176,11 @@ export class Nodes {
 
   #beat(): void {
     const now = performance.now();
+    // this process itself slept: what the nodes said meanwhile is not read yet
+    const hasSlept = now - this.#lastBeat > 2 * HEARTBEAT_MS;
+    this.#lastBeat = now;
     for (const connection of this.#connections.values()) {
+      if (hasSlept) connection.lastHeard = now;
       if (now - connection.lastHeard > LEASE_MS) {
         this.#lost(connection, `silent for ${LEASE_MS / 1000} s`);
         connection.socket.terminate();
@@ -178,6 +189,10 @@ export class Nodes {
       }
     }
   }
+}
+
+function startOf(facts: NodeFacts): string {
+  return `${facts.id}/${facts.bootId}`;
 }
 
 function parse(text: string): ControlEvent | undefined {

@@ -35,6 +35,7 @@ export function clusterStatus(
     controllerPid: process.pid,
     state: isStopping ? 'stopping' : clusterState(cluster),
     reason: isStopping ? 'the controller is stopping' : clusterReason(cluster),
+    failure: cluster.failure ?? null,
     engine: deployment?.plan.engine ?? 'node-mlx',
     epoch: cluster.epoch,
     model: {

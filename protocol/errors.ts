@@ -68,6 +68,7 @@ export const ERRORS = {
   old_epoch: { status: 503, solve: 'Send the request again: the cluster was just deployed anew.' },
   // start-up
   port_taken: { status: 500, solve: 'Choose another port with --port, or stop the program that has it.' },
+  home_in_use: { status: 500, solve: 'Stop the other one, or give this one its own ESPALIER_HOME.' },
   home_not_writable: {
     status: 500,
     solve: 'Set ESPALIER_HOME to a folder that can be written, or free some space on its disk.',

@@ -73,6 +73,8 @@ export const ClusterStatus = z.object({
   state: ClusterState,
   /** why the cluster does not serve, in a sentence; null while it serves */
   reason: z.string().nullable(),
+  /** the registered code of what ended the last deployment, while none serves */
+  failure: z.string().nullish(),
   engine: EngineName,
   epoch: z.int(),
   model: z

@@ -5,6 +5,9 @@ import type { GenerateRequest } from '../../protocol/generate.ts';
 import type { Row, SessionOp, Step } from '../engine/step.ts';
 import type { SampledToken } from './frame.ts';
 
+/** Beside running streams a chunk is this many times shorter than alone. */
+const SHORT_CHUNKS = 8;
+
 export interface SchedulerOptions {
   stageCount: number;
   prefillChunkTokens: number;
@@ -126,12 +129,19 @@ export class Scheduler {
     const session = this.#prefilling.shift();
     if (!session) return;
     const { promptIds } = session.request;
-    const chunk = promptIds.slice(session.sent, session.sent + this.#options.prefillChunkTokens);
+    const chunk = promptIds.slice(session.sent, session.sent + this.#chunkTokens());
     const isLast = session.sent + chunk.length === promptIds.length;
     rows.push({ session: session.id, position: session.sent, count: chunk.length, sample: isLast });
     for (const id of chunk) ids.push(id);
     session.sent += chunk.length;
     if (!isLast) this.#prefilling.push(session);
+  }
+
+  /** Running streams wait for a whole chunk at each of their tokens: while there are some, chunks are short. */
+  #chunkTokens(): number {
+    const { prefillChunkTokens: whole } = this.#options;
+    const isAlone = this.#sessions.size === this.#prefilling.length + 1;
+    return isAlone ? whole : Math.max(1, Math.floor(whole / SHORT_CHUNKS));
   }
 
   /** Its KV goes with the next step; steps that are in flight with it end by themselves. */

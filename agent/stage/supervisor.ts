@@ -30,14 +30,21 @@ function spawnWorker() {
     reject: false,
     nodeOptions: ['--expose-gc', `--max-old-space-size=${HEAP_LIMIT_MIB}`],
     // one BLAS thread: a stage's products are small, and several stages may share this machine
-    env: { OPENBLAS_NUM_THREADS: process.env.OPENBLAS_NUM_THREADS ?? '1', NODE_ENV: 'production' },
+    // glibc keeps freed tensors in per-thread pools unless it is told to give them back
+    env: {
+      OPENBLAS_NUM_THREADS: process.env.OPENBLAS_NUM_THREADS ?? '1',
+      MALLOC_ARENA_MAX: '1',
+      MALLOC_TRIM_THRESHOLD_: '100000',
+      NODE_ENV: 'production',
+    },
   });
 }
 
 export class StageSupervisor {
   readonly spec: StageSpec;
-  readonly #child = spawnWorker();
+  // first: a full disk must not leave a worker behind
   readonly #scratchDir = makeScratchDir();
+  readonly #child = spawnWorker();
   readonly #exited: Promise<void>;
   #fatal: { code: string; message: string } | undefined;
   #stopping = false;

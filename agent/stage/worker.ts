@@ -1,24 +1,18 @@
 // Entry of a stage worker, a child process of an agent. It wires the engine, the hops and the agent's channel together
 // and ends when the agent is gone. It may block for seconds in a step and may be killed by MLX: the agent expects both.
 import { rmSync } from 'node:fs';
-import { setImmediate } from 'node:timers/promises';
 import { asEspalierError, EspalierError } from '../../protocol/errors.ts';
 import { STATS_INTERVAL_MS } from '../../protocol/limits.ts';
 import { WorkerCommand, type WorkerEvent } from '../../protocol/worker.ts';
 import type { Engine } from '../engine/engine.ts';
 import { HopClient, HopServer } from './hop.ts';
 import { Meter } from './meter.ts';
+import { makeSettle } from './settle.ts';
 import { StageLoop } from './stage-loop.ts';
 
 type Load = WorkerCommand & { kind: 'load' };
 
 const send = (event: WorkerEvent) => process.send?.(event);
-
-/** node-mlx frees tensors only after a garbage collection and a turn of the event loop. */
-async function settle(): Promise<void> {
-  (globalThis.gc as (options: { type: 'minor' }) => void)({ type: 'minor' });
-  await setImmediate();
-}
 
 /** The last words: the reason goes to the agent, then the process ends. */
 function die(error: unknown): void {
@@ -35,7 +29,12 @@ class Worker {
   #next: HopClient | undefined;
   #openHops = 0;
 
-  private constructor(load: Load, engine: Engine, bytes: ConstructorParameters<typeof StageLoop>[2]) {
+  private constructor(
+    load: Load,
+    engine: Engine,
+    bytes: ConstructorParameters<typeof StageLoop>[2],
+    settle: () => Promise<void>,
+  ) {
     const { spec } = load;
     this.#load = load;
     this.#engine = engine;
@@ -64,14 +63,18 @@ class Worker {
     const { Engine } = await import('../engine/engine.ts');
     const { TensorBytes } = await import('../engine/tensor-bytes.ts');
     const { modelDir, range, contextTokens, maxSessions } = spec;
+    const collect = globalThis.gc as Parameters<typeof makeSettle>[1];
+    const settle = makeSettle(() => loaded?.kvBytes ?? 0, collect);
+    let loaded: Engine | undefined;
     const engine = await Engine.load({ modelDir, range, contextTokens, maxSessions, settle });
+    loaded = engine;
     if (engine.fingerprint !== spec.modelFingerprint) {
       throw new EspalierError(
         'model_mismatch',
         `${modelDir} on this node is not the model that the controller has`,
       );
     }
-    const worker = new Worker(load, engine, new TensorBytes(scratchDir));
+    const worker = new Worker(load, engine, new TensorBytes(scratchDir), settle);
     const hopPort = await worker.#server.listen(hopHost);
     send({ kind: 'loaded', hopPort, weightBytes: engine.weightBytes });
     return worker;

@@ -1,5 +1,6 @@
 // A cluster of its own for a bench: agents and controller in this process, one worker process a stage.
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +24,8 @@ export interface BenchCluster {
 export async function bringUp(nodes: number): Promise<BenchCluster> {
   process.env.ESPALIER_LOG ??= 'warn';
   const home = await mkdtemp(join(tmpdir(), 'espalier-bench-'));
+  // also when the bench is stopped in the middle
+  process.once('exit', () => rmSync(home, { recursive: true, force: true }));
   const common = {
     host: '127.0.0.1',
     port: 0,

@@ -39,6 +39,8 @@ async function run(names: string[], { json }: { json?: boolean }): Promise<void>
   else process.stdout.write(`${figures.map(row).join('\n')}\n`);
 }
 
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 await new Command('bench')
   .description('Measures on this machine; every comparison is made within one run.')
   .argument('[suite...]', `which to run: ${Object.keys(SUITES).join(', ')} (default: all)`)

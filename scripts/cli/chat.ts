@@ -35,7 +35,7 @@ Examples:
   espalier chat "How many r's are in strawberry?"
   espalier chat
   git diff | espalier chat --max-tokens 2000 > review.md
-  espalier chat --temperature 0 "12 * 13?" | tail -1
+  espalier chat --temperature 0 "What is 796 plus 95?" | tail -1
 
 In a conversation Ctrl-C stops the answer, a second one leaves; Ctrl-D leaves. Several lines can be pasted.
 ${EXIT_CODES}

@@ -94,7 +94,11 @@ export function startService({ name, cliPath, args, home, logPath }: ServiceOpti
     // the exit may be seen before the last message is read; the channel closes after it
     if (nodeChildProcess.connected) await Promise.race([channelClosed, sleep(LAST_MESSAGE_MS)]);
     const reason =
-      failure ?? new EspalierError('internal', `${name} ended ${how(exitCode, signal)}${endOfLog(logPath)}`);
+      failure ??
+      new EspalierError(
+        'internal',
+        `${name} ended ${how(exitCode, signal)}${signal === undefined ? endOfLog(logPath) : ''}`,
+      );
     const error = new EspalierError(reason.code, `${reason.message}\n  log: ${logPath}`);
     fails(error);
     return error;

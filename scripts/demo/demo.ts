@@ -67,21 +67,26 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   const processes: Processes = { dashboard: [], controller: [], agents: [] };
   const demo: Demo = {
     options: { ...options, cliPath: options.cliPath ?? OWN_CLI },
-    folder: join(options.home ?? espalierHome(), 'demo'),
+    // a demo on another port is another cluster: its agents and its logs are its own
+    folder: join(options.home ?? espalierHome(), 'demo', String(options.port)),
     cluster: `demo-${randomBytes(4).toString('hex')}`,
     processes,
     signal: AbortSignal.any([told.signal, over.signal]),
   };
+  let complaint: string | undefined;
   try {
     return await Promise.race([live(demo), aborted(told.signal).then(() => 0)]);
   } catch (error) {
     if (told.signal.aborted) return 0;
-    note(error instanceof ApiError ? error.message : explain(asEspalierError(error)));
+    complaint = error instanceof ApiError ? error.message : explain(asEspalierError(error));
     return 1;
   } finally {
     over.abort();
     await endInOrder([processes.dashboard, processes.controller, processes.agents], SUPERVISED_STOP_MS);
     told.release();
+    if (processes.dashboard.length > 0) restoreTerminal();
+    // only now: while the dashboard has the screen, nobody would see it
+    if (complaint !== undefined) note(complaint);
   }
 }
 
@@ -214,6 +219,11 @@ function prepareFolder(path: string): string {
     const reason = error instanceof Error ? error.message : String(error);
     throw new EspalierError('home_not_writable', `the folder ${path} cannot be made: ${reason}`);
   }
+}
+
+/** Leaves the alternate screen and shows the cursor, for a dashboard that was killed before it could. */
+function restoreTerminal(): void {
+  if (process.stdout.isTTY) process.stdout.write('\x1b[?1049l\x1b[?25h');
 }
 
 function note(line: string): void {

@@ -1,7 +1,7 @@
 // Waits for a cluster to serve, and says meanwhile what it waits for.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fetchStatus } from '../../dashboard/client.ts';
-import { asEspalierError, EspalierError } from '../../protocol/errors.ts';
+import { asEspalierError, type ErrorCode, EspalierError, isErrorCode } from '../../protocol/errors.ts';
 import { LINK_TIMEOUT_MS, LOAD_TIMEOUT_MS } from '../../protocol/limits.ts';
 import type { ClusterState } from '../../protocol/status.ts';
 
@@ -19,7 +19,7 @@ export interface WaitOptions {
 
 /**
  * Resolves when the status says `serving` and GET /health answers 200.
- * @throws EspalierError not_ready with the last reason, after 60 s, or after the time that loading may take while
+ * @throws EspalierError what is wrong with the model or the installation; not_ready with the last reason, after 60 s, or after the time that loading may take while
  *   stages load; the signal's reason when it aborts
  */
 export async function waitUntilServing(
@@ -29,8 +29,9 @@ export async function waitUntilServing(
   const start = performance.now();
   let shown = '';
   for (;;) {
-    const { state, reason } = await look(controllerUrl, signal);
+    const { state, reason, failure } = await look(controllerUrl, signal);
     signal.throwIfAborted();
+    if (failure !== undefined && isLasting(failure)) throw new EspalierError(failure, reason);
     if (state === 'serving' && (await isHealthy(controllerUrl, signal))) return;
     const elapsedMs = performance.now() - start;
     const timeoutMs = state === 'deploying' ? LOAD_TIMEOUT_MS + LINK_TIMEOUT_MS : waitTimeoutMs;
@@ -47,10 +48,12 @@ export async function waitUntilServing(
 async function look(
   controllerUrl: string,
   signal: AbortSignal,
-): Promise<{ state: ClusterState | undefined; reason: string }> {
+): Promise<{ state: ClusterState | undefined; reason: string; failure?: ErrorCode | undefined }> {
   try {
-    const { state, reason } = await fetchStatus(controllerUrl, signal);
-    return { state, reason: reason ?? state };
+    const { state, reason, failure } = await fetchStatus(controllerUrl, signal);
+    // while the next try loads, the reason is its progress: the failure is told when it has failed
+    const isOver = state === 'degraded' && failure && isErrorCode(failure);
+    return { state, reason: reason ?? state, failure: isOver ? failure : undefined };
   } catch (error) {
     signal.throwIfAborted();
     const known = asEspalierError(error);
@@ -58,6 +61,11 @@ async function look(
     if (known.code !== 'controller_unreachable') throw known;
     return { state: undefined, reason: known.message };
   }
+}
+
+/** Whether waiting is of no use: what is wrong with a model folder or an installation stays wrong. */
+function isLasting(code: ErrorCode): boolean {
+  return code.startsWith('model_') || code === 'engine_missing';
 }
 
 async function isHealthy(controllerUrl: string, signal: AbortSignal): Promise<boolean> {

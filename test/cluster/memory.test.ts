@@ -42,6 +42,16 @@ test(`over ${TOKENS} tokens, a worker grows by its KV and no more than 20 MB`, a
       );
       assert.equal(stage.kvBytes, 0, 'the KV goes with the request');
     }
+    // and many requests leave no more than one did
+    for (let round = 0; round < 3; round++) {
+      await Promise.all(
+        Array.from({ length: 4 }, () => cluster.generate(prompt, { stopIds: [], maxTokens: 150 })),
+      );
+    }
+    for (const [i, stage] of (await stages()).entries()) {
+      const grown = (stage.residentBytes ?? 0) - (before[i]?.residentBytes ?? 0);
+      assert.ok(grown < 2 * ROOM_BYTES, `after all, stage ${i} has grown by ${(grown / 1e6).toFixed(1)} MB`);
+    }
   } finally {
     await cluster.down();
   }

@@ -44,7 +44,7 @@ class Story {
     return this.tell({ kind: 'tick' });
   }
 
-  join(name: string, bootId = 'boot-1'): string[] {
+  join(name: string, bootId = 'boot-1', memoryBytes = 1e6): string[] {
     const facts = {
       id: `id-${name}`,
       name,
@@ -54,7 +54,7 @@ class Story {
       arch: 'x64',
       chip: 'c',
       cores: 2,
-      memoryBytes: 1e6,
+      memoryBytes,
       espalierVersion: '0',
     };
     return this.tell({
@@ -163,10 +163,46 @@ describe('cluster', () => {
     story.linked('a');
     story.tell({ kind: 'requests', running: 1 });
     story.join('b', 'boot-2');
-    assert.deepEqual(story.wait(60_000), []);
+    assert.deepEqual(story.wait(30_000), []);
     story.tell({ kind: 'requests', running: 0 });
     assert.deepEqual(story.wait(1_000), []);
     assert.deepEqual(story.wait(1_500), ['undeploy 2 on id-a', 'deploy 3: id-a 0-6, id-b 6-12']);
+  });
+
+  test('a node whose stage could not be loaded is left out, and does not end what serves', () => {
+    const story = new Story(undefined);
+    story.join('a');
+    story.wait(3_100);
+    story.loaded('a');
+    story.linked('a');
+    story.join('b');
+    assert.deepEqual(story.wait(3_100), ['undeploy 1 on id-a', 'deploy 2: id-a 0-6, id-b 6-12']);
+    story.fail('b');
+    assert.deepEqual(story.wait(3_100), ['deploy 3: id-a 0-12']);
+    story.loaded('a');
+    story.linked('a');
+    assert.deepEqual(story.wait(50_000), [], 'b is left alone for a while');
+  });
+
+  test('a node that is too small for its part does not stop the others', () => {
+    const story = new Story(undefined);
+    story.join('air', 'boot-1', 50);
+    story.join('studio-1');
+    story.join('studio-2');
+    assert.deepEqual(story.wait(3_100), ['deploy 1: id-studio-1 0-6, id-studio-2 6-12']);
+    story.loaded('studio-1');
+    story.loaded('studio-2');
+    story.linked('studio-1');
+    story.linked('studio-2');
+    assert.deepEqual(story.wait(10_000), [], 'and is no reason to deploy anew');
+  });
+
+  test('a linked stage that says nothing any more ends the deployment, with the node named', () => {
+    const story = new Story(1);
+    story.serve('a');
+    assert.deepEqual(story.wait(59_000), []);
+    assert.deepEqual(story.wait(2_000), ['undeploy 1 on id-a', 'fail-requests']);
+    assert.match(clusterReason(story.cluster) ?? '', /^a: its stage has said nothing/);
   });
 
   test('a node that holds no stage may come and go', () => {

@@ -55,8 +55,8 @@ describe('scheduler', () => {
     scheduler.complete(1, [next(1, 77)]);
     scheduler.add(request('b', 5));
     const step = scheduler.next();
-    assert.equal(line(step), '#2 +b s1@2×1! s2@0×4');
-    assert.deepEqual(step?.ids, [77, 10, 11, 12, 13]);
+    assert.equal(line(step), '#2 +b s1@2×1! s2@0×1');
+    assert.deepEqual(step?.ids, [77, 10]);
   });
 
   test('the prompt goes along, each token once, where the last stage needs it for a repetition penalty', () => {
@@ -84,11 +84,22 @@ describe('scheduler', () => {
     }
   });
 
+  test('beside a running stream chunks are an eighth as long, alone again whole', () => {
+    const scheduler = new Scheduler({ ...LIMITS, stageCount: 1, prefillChunkTokens: 32 });
+    scheduler.add(request('a', 1));
+    drain(scheduler);
+    scheduler.add(request('b', 100));
+    scheduler.complete(1, [next(1)]);
+    assert.deepEqual(drain(scheduler), ['#2 +b s1@1×1! s2@0×4']);
+    scheduler.complete(2, [{ session: 1, token: 1, outcome: 'stop' }]);
+    assert.deepEqual(drain(scheduler), ['#3 -s1 s2@4×32']);
+  });
+
   test('two long prompts take turns', () => {
     const scheduler = new Scheduler({ ...LIMITS, stageCount: 4 });
-    scheduler.add(request('a', 8));
-    scheduler.add(request('b', 8));
-    assert.deepEqual(drain(scheduler), ['#1 +a +b s1@0×4', '#2 s2@0×4', '#3 s1@4×4!', '#4 s2@4×4!']);
+    scheduler.add(request('a', 12));
+    scheduler.add(request('b', 12));
+    assert.deepEqual(drain(scheduler), ['#1 +a +b s1@0×4', '#2 s2@0×4', '#3 s1@4×4', '#4 s2@4×4']);
   });
 
   test('decoding sessions spread over the steps in flight, so that no stage is left without work', () => {

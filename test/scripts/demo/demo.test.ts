@@ -133,7 +133,7 @@ test(
   async () => {
     const demo = launch({ once: true });
     assert.equal(await demo.end(), 0);
-    const folder = join(demo.home, 'demo');
+    const folder = join(demo.home, 'demo', '0');
     const started = order(demo, / started/);
     assert.ok(started.includes(`controller started with home ${join(folder, 'controller')} as`));
     assert.ok(started.includes(`demo-1 started with home ${join(folder, 'agent-1')} as`));
@@ -200,7 +200,7 @@ test('an agent that dies at its start: the end of its log, where it is, exit cod
   const demo = launch({}, { 'demo-2': 'dies-at-start' });
   assert.equal(await demo.end(), 1);
   assert.match(demo.stderr(), /agent-2 ended with exit code 3:\n {4}the last line of the log\n/);
-  assert.ok(demo.stderr().includes(join(demo.home, 'demo/logs/agent-2.log')));
+  assert.ok(demo.stderr().includes(join(demo.home, 'demo', '0', 'logs/agent-2.log')));
   assertAllGone(demo);
 });
 
