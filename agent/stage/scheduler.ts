@@ -58,6 +58,15 @@ export class Scheduler {
     return this.#inFlight.size;
   }
 
+  /** Whether `next` would give a step now. */
+  get hasWork(): boolean {
+    const isFree = this.#inFlight.size < this.#options.stageCount;
+    const isAdmitting = this.#waiting.length > 0 && this.#sessions.size < this.#options.maxSessions;
+    return (
+      isFree && (isAdmitting || this.#decodable.length + this.#prefilling.length + this.#drops.length > 0)
+    );
+  }
+
   /** @throws EspalierError queue_full */
   add(request: GenerateRequest): void {
     if (this.#waiting.length >= this.#options.maxWaiting) {

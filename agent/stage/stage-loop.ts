@@ -13,6 +13,11 @@ import type { Frame, StepFrame, TokensFrame } from './frame.ts';
 import type { Meter } from './meter.ts';
 import { Scheduler } from './scheduler.ts';
 
+/** How long a stage is without work before it tidies up. */
+const TIDY_AFTER_MS = 1;
+/** Steps after which it tidies up in any case. */
+const MAX_UNSETTLED = 3;
+
 export interface StageOutlets {
   /** to the next stage; on a cluster of one stage there is none */
   send(frame: Frame): void;
@@ -105,12 +110,32 @@ export class StageLoop {
 
   /** Runs until `stop`. Rejects when a step fails: the session's KV is then in doubt, and the stage must end. */
   async run(): Promise<void> {
+    let unsettled = 0;
     while (!this.#stopped) {
       this.#news = false;
       const worked = this.#scheduler ? await this.#headTurn(this.#scheduler) : await this.#turn();
-      if (worked) await this.#outlets.settle();
-      else await this.#sleep();
+      if (worked) unsettled += 1;
+      // the next stage has just begun, perhaps on this very machine: tidying up waits until it has its core
+      const isQuiet = !worked && unsettled > 0 && !(await this.#newsWithin(TIDY_AFTER_MS));
+      if (isQuiet || (worked && (this.#hasWork() || unsettled > MAX_UNSETTLED))) {
+        await this.#outlets.settle();
+        unsettled = 0;
+      } else if (!worked && unsettled === 0) {
+        await this.#sleep();
+      }
     }
+  }
+
+  #hasWork(): boolean {
+    return this.#frames.length > 0 || (this.#scheduler?.hasWork ?? false);
+  }
+
+  /** Whether something arrives within some time. */
+  async #newsWithin(timeoutMs: number): Promise<boolean> {
+    const timer = setTimeout(() => this.#wake?.(), timeoutMs);
+    await this.#sleep();
+    clearTimeout(timer);
+    return this.#news;
   }
 
   #notify(): void {
