@@ -130,7 +130,8 @@ export class Engine {
    * Runs a step's rows through this stage's layers, after `apply` did the step's operations.
    * @param rows at least one
    * @param input token ids of all rows on the first stage, elsewhere the hidden state [tokens, hidden]
-   * @returns the hidden state after this stage's layers, [tokens, hidden], evaluated
+   * @returns the hidden state after this stage's layers, [tokens, hidden]; a short step's is evaluated when it is read,
+   *   together with what comes after it, because every evaluation waits for MLX's own thread
    * @throws EspalierError engine_failed when rows and sessions do not fit; then nothing was computed
    */
   async run(rows: readonly Row[], input: readonly number[] | Tensor): Promise<Tensor> {
@@ -146,7 +147,8 @@ export class Engine {
         await this.#options.settle();
       }
     }
-    if (!layerwise) mx.eval(hidden);
+    // nobody reads what the last stage has of rows that do not sample, but their KV must be written now
+    if (this.isLast && !rows.some((row) => row.sample)) mx.eval(hidden);
     for (const row of rows) this.#session(row).length = row.position + row.count;
     return hidden;
   }
