@@ -25,7 +25,6 @@ export interface NodesListener {
 interface Connection {
   socket: WebSocket;
   facts: NodeFacts;
-  address: string;
   lastHeard: number;
 }
 
@@ -144,7 +143,6 @@ export class Nodes {
           connection = {
             socket,
             facts: event.node,
-            address: formatHostPort(address),
             lastHeard: performance.now(),
           };
           this.#answeredAt.set(formatHostPort(address), startOf(event.node));

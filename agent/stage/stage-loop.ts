@@ -38,7 +38,6 @@ export class StageLoop {
   #wake: (() => void) | undefined;
   /** something arrived since the last turn began */
   #news = false;
-  #stopped = false;
 
   constructor(spec: StageSpec, engine: Engine, bytes: TensorBytes, meter: Meter, outlets: StageOutlets) {
     this.#spec = spec;
@@ -103,15 +102,10 @@ export class StageLoop {
     this.#notify();
   }
 
-  stop(): void {
-    this.#stopped = true;
-    this.#notify();
-  }
-
-  /** Runs until `stop`. Rejects when a step fails: the session's KV is then in doubt, and the stage must end. */
+  /** Runs for as long as the worker lives. Rejects when a step fails: the session's KV is then in doubt, and the stage must end. */
   async run(): Promise<void> {
     let unsettled = 0;
-    while (!this.#stopped) {
+    for (;;) {
       this.#news = false;
       const worked = this.#scheduler ? await this.#headTurn(this.#scheduler) : await this.#turn();
       if (worked) unsettled += 1;
