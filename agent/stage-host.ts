@@ -77,6 +77,7 @@ export class StageHost {
     if (stage?.spec.epoch === epoch) {
       if (command.kind === 'link') stage.send({ kind: 'link', next: command.next });
       else if (command.kind === 'generate') stage.send({ kind: 'generate', request: command.request });
+      else if (command.kind === 'trace') stage.send({ kind: 'trace' });
       else stage.send({ kind: 'cancel', requestId: command.requestId });
       return;
     }
@@ -111,6 +112,9 @@ export class StageHost {
         break;
       case 'stats':
         this.#tell({ kind: 'stats', epoch, stats: event.stats });
+        break;
+      case 'trace':
+        this.#tell({ kind: 'trace', epoch, steps: event.steps });
         break;
       case 'fatal': // the exit that follows is what counts
         break;

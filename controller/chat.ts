@@ -24,6 +24,8 @@ export interface ChatRequest {
 
 export interface ChatUsage {
   promptTokens: number;
+  /** those of them that were not computed, because an earlier request began alike */
+  cachedTokens: number;
   completionTokens: number;
 }
 
@@ -89,9 +91,11 @@ export async function* runChat(
   signal: AbortSignal,
 ): AsyncGenerator<ChatEvent, void, undefined> {
   const text = new ChatText(chat);
-  const usage: ChatUsage = { promptTokens: chat.generation.promptIds.length, completionTokens: 0 };
+  const promptTokens = chat.generation.promptIds.length;
+  const usage: ChatUsage = { promptTokens, cachedTokens: 0, completionTokens: 0 };
   try {
-    for await (const { token, finish } of source.generate(chat.generation, signal)) {
+    for await (const { token, finish, cachedTokens } of source.generate(chat.generation, signal)) {
+      usage.cachedTokens += cachedTokens ?? 0;
       if (token !== null) {
         usage.completionTokens++;
         yield* text.push(token);

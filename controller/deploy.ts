@@ -7,8 +7,10 @@ import type { HostPort } from '../protocol/node.ts';
 import type { ModelCard, Plan } from '../protocol/plan.ts';
 import type { Nodes } from './nodes.ts';
 
-/** Tokens of one prefill chunk: running streams never wait longer than one of these takes. */
+/** Tokens of one prefill chunk, where a prompt is alone: shorter ones unpack each expert for too few tokens. */
 const PREFILL_CHUNK_TOKENS = 512;
+/** Bytes of an attention score: stages on the CPU compute in float32; on Metal it is half of this. */
+const SCORE_BYTES = 4;
 
 export interface ModelPlace {
   dir: string;
@@ -42,7 +44,9 @@ export class Deployer {
           modelFingerprint: this.#model.fingerprint,
           contextTokens: this.#card.contextTokens,
           maxSessions: this.maxSessions,
+          kvTokens: plan.kvTokens,
           prefillChunkTokens: PREFILL_CHUNK_TOKENS,
+          maxChunkScores: Math.floor(plan.prefillBytes / (SCORE_BYTES * this.#card.attentionHeads)),
           hopToken,
         },
       });

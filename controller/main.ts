@@ -9,12 +9,14 @@ import { openModelFolder } from '../protocol/model-folder.ts';
 import { formatHostPort, type HostPort } from '../protocol/node.ts';
 import type { ModelCard } from '../protocol/plan.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
+import type { ChromeTrace } from '../protocol/trace.ts';
 import { createApi } from './api/server.ts';
 import {
   advance,
   type Cluster,
   type ClusterInput,
   clusterReason,
+  type Deployment,
   type Effect,
   isServing,
   newCluster,
@@ -27,6 +29,8 @@ import { Requests } from './requests.ts';
 import { clusterStatus, EventLog } from './status.ts';
 import { loadTextModel } from './text-model.ts';
 import type { TokenSource } from './token-source.ts';
+import { TraceCollector } from './trace/collector.ts';
+import { makeTrace } from './trace/trace.ts';
 
 export interface ControllerOptions {
   /** where the API listens */
@@ -73,6 +77,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     source: core.requests,
     textModel: () => text,
     status: () => core.status(),
+    trace: (steps) => core.trace(steps),
     log,
   });
   const { url, port } = await api.listen({ host: options.host, port: options.port });
@@ -98,6 +103,7 @@ class Core {
   readonly #cluster: Cluster;
   readonly #nodes: Nodes;
   readonly #deployer: Deployer;
+  readonly #traces: TraceCollector;
   readonly #events = new EventLog();
   readonly #options: ControllerOptions;
   readonly #log: Logger;
@@ -123,6 +129,7 @@ class Core {
       log,
     );
     this.#deployer = new Deployer(this.#nodes, card, model);
+    this.#traces = new TraceCollector((epoch, nodeId) => this.#nodes.send(nodeId, { kind: 'trace', epoch }));
     const { maxSessions } = this.#deployer;
     this.requests = new Requests(
       {
@@ -173,7 +180,24 @@ class Core {
     return clusterStatus(this.#cluster, this.requests, this.#events, this.#isStopping);
   }
 
-  #assertServing(): void {
+  /**
+   * The last steps of all stages.
+   * @throws EspalierError not_ready while there are no stages that work
+   */
+  async trace(count: number): Promise<ChromeTrace> {
+    const { epoch, plan } = this.#assertServing();
+    const { card, nodes } = this.#cluster;
+    const told = await this.#traces.collect(
+      epoch,
+      plan.stages.map(({ nodeId }) => nodeId),
+    );
+    const stages = plan.stages.map(({ index, nodeId, range }) => {
+      return { index, nodeId, node: nodes.get(nodeId)?.facts.name ?? nodeId, range, steps: told.get(nodeId) };
+    });
+    return makeTrace({ engine: plan.engine, model: card.id, epoch }, stages, count);
+  }
+
+  #assertServing(): Deployment {
     const { deployment } = this.#cluster;
     if (this.#isStopping || !deployment || !isServing(deployment)) {
       throw new EspalierError(
@@ -181,6 +205,7 @@ class Core {
         `the cluster does not serve: ${clusterReason(this.#cluster) ?? 'it is stopping'}`,
       );
     }
+    return deployment;
   }
 
   #take(input: ClusterInput): void {
@@ -219,6 +244,9 @@ class Core {
         break;
       case 'request-failed':
         if (isPresent) this.requests.fail(event.failure);
+        break;
+      case 'trace':
+        this.#traces.receive(epoch, nodeId, event.steps);
         break;
       default:
         if (event.kind === 'stats') this.#noteSteps(nodeId, event.stats.stepsTotal);

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { GenerateRequest, RequestFailure, TokenEvent } from './generate.ts';
 import { ClusterName, HostPort, NodeFacts } from './node.ts';
 import { StageSpec, StageStats } from './stage.ts';
+import { TracedSteps } from './trace.ts';
 
 /** controller → agent */
 export const ControlCommand = z.discriminatedUnion('kind', [
@@ -17,6 +18,8 @@ export const ControlCommand = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('link'), epoch: z.int(), next: HostPort }),
   z.object({ kind: z.literal('generate'), epoch: z.int(), request: GenerateRequest }),
   z.object({ kind: z.literal('cancel'), epoch: z.int(), requestId: z.string() }),
+  /** asks for the last steps of the stage; between two steps it answers with `trace` */
+  z.object({ kind: z.literal('trace'), epoch: z.int() }),
   z.object({ kind: z.literal('undeploy'), epoch: z.int() }),
 ]);
 export type ControlCommand = z.infer<typeof ControlCommand>;
@@ -38,5 +41,6 @@ export const ControlEvent = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('tokens'), epoch: z.int(), tokens: z.array(TokenEvent) }),
   z.object({ kind: z.literal('request-failed'), epoch: z.int(), failure: RequestFailure }),
   z.object({ kind: z.literal('stats'), epoch: z.int(), stats: StageStats }),
+  z.object({ kind: z.literal('trace'), epoch: z.int(), steps: TracedSteps }),
 ]);
 export type ControlEvent = z.infer<typeof ControlEvent>;

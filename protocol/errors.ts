@@ -8,6 +8,11 @@ export const ERRORS = {
     status: 400,
     solve: 'Shorten the conversation, or ask for fewer tokens with max_tokens.',
   },
+  kv_full: {
+    status: 400,
+    solve:
+      'Shorten the conversation, or start agents on more machines: `espalier status` tells how many tokens fit.',
+  },
   not_found: { status: 404, solve: 'Check the path; GET / lists the routes that exist.' },
   model_not_found: { status: 404, solve: 'Use one of the ids that GET /v1/models lists.' },
   method_not_allowed: { status: 405, solve: 'Use one of the methods that the message names.' },

@@ -63,6 +63,8 @@ export const TokenEvent = z.object({
   /** null where the stream ends without a token to show (a stop token was drawn) */
   token: z.int().min(0).nullable(),
   finish: FinishReason.nullable(),
+  /** with the first token: how many tokens of the prompt were not computed, because a request before had the same */
+  cachedTokens: z.int().min(1).optional(),
   /**
    * Of `token`, where the request asked for it. It is of the model's own distribution, before bias, penalties,
    * temperature and filters (as vLLM's default, `raw_logprobs`), so it says what the model thought, whatever was asked.

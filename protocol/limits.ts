@@ -54,9 +54,16 @@ export const MAX_LOGIT_BIAS = 1_024;
 export const MAX_TOP_LOGPROBS = 20;
 /** The base64 text of a set of token ids, one bit for each id of the vocabulary: 43,692 characters. */
 export const MAX_ID_SET_CHARS = 4 * Math.ceil(MAX_VOCABULARY / 8 / 3);
+/** The reason of a failed session, in a frame. */
+export const MAX_FAULT_CHARS = 500;
 /**
- * Session operations in a step frame, as JSON: 64 opens (MAX_SESSIONS), each with a set of prompt ids (43,692 bytes),
- * 1,024 biases (28,672), 64 stop ids (512) and 2 KiB of all else are 4.6 MiB, 192 drops not 10 KiB.
+ * Session operations in a step frame: 64 opens (MAX_SESSIONS), the end of as many, their faults, and all that was kept
+ * (MAX_KEPT_SESSIONS) given up.
+ */
+export const MAX_STEP_OPS = 64 + 64 + 64 + 128;
+/**
+ * The same as JSON: opens with a set of prompt ids (43,692 bytes), 1,024 biases (28,672), 64 stop ids (512) and 2 KiB
+ * of all else are 4.6 MiB, 64 faults 40 KiB, the others not 20 KiB.
  */
 export const MAX_FRAME_OPS_BYTES = 5 * MIB;
 /** A hop's first frame must come this soon after its socket opens. */
@@ -64,8 +71,12 @@ export const HOP_HELLO_TIMEOUT_MS = 3_000;
 /** Frames waiting in a stage: twice as many as the most stages a ring has. */
 export const MAX_QUEUED_FRAMES = 256;
 
-/** Sessions with KV on the stages at once; more requests wait in the head's queue. */
+/** Sessions with a running request on the stages at once; more requests wait in the head's queue. */
 export const MAX_SESSIONS = 64;
+/** Ended sessions whose KV is kept for later requests: each is compared with every new prompt. */
+export const MAX_KEPT_SESSIONS = 128;
+/** A session's KV grows by this many tokens at once. Larger blocks waste more of the last one; each growth copies once. */
+export const KV_BLOCK_TOKENS = 256;
 
 /** Loading a stage: 377 GB over six disks at 1 GB/s is 63 s; a cold external disk is ten times slower. */
 export const LOAD_TIMEOUT_MS = 900_000;
@@ -92,3 +103,15 @@ export const MAX_STATUS_BACKLOG_BYTES = 4 * MIB;
 export const MAX_STATUS_INPUT_BYTES = KIB;
 /** Events kept for the dashboard. */
 export const MAX_EVENTS = 100;
+/**
+ * Steps of which a stage keeps the times: at ten steps a second the last 50 s. As JSON one takes at most 330 bytes
+ * (15 numbers with their names), so all of them 165 KiB in one control message.
+ */
+export const MAX_TRACE_STEPS = 512;
+/** A stage that is asked for its trace answers between two steps: who computes longer is left out. */
+export const TRACE_TIMEOUT_MS = 3_000;
+
+/** Tokens for which a session of `tokens` has room, and takes memory, on every stage. */
+export function kvCapacity(tokens: number): number {
+  return Math.ceil(tokens / KV_BLOCK_TOKENS) * KV_BLOCK_TOKENS;
+}

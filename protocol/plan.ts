@@ -21,6 +21,7 @@ export const ModelCard = z.object({
   architecture: z.string(),
   layerCount: z.int().min(1),
   vocabSize: z.int().min(1),
+  attentionHeads: z.int().min(1),
   contextTokens: z.int().min(1),
   /** e.g. `4-bit`, or `unquantized` */
   quantization: z.string(),
@@ -45,4 +46,8 @@ export interface Plan {
   engine: EngineName;
   modelId: string;
   stages: PlannedStage[];
+  /** bytes that the attention scores of one chunk may take for a while, on every stage */
+  prefillBytes: number;
+  /** tokens of KV that every stage has room for beside its weights, whole blocks of them */
+  kvTokens: number;
 }

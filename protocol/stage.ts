@@ -14,12 +14,27 @@ export const StageSpec = z.object({
   modelFingerprint: z.string(),
   contextTokens: z.int().min(1),
   maxSessions: z.int().min(1),
+  /** tokens of KV that this stage, and every other one, has room for: of running and of kept sessions together */
+  kvTokens: z.int().min(1),
   /** tokens of one prefill chunk */
   prefillChunkTokens: z.int().min(1),
+  /** chunk × context: each head's attention scores of a chunk lie in memory at once */
+  maxChunkScores: z.int().min(1),
   /** a secret of this deployment: a hop whose hello lacks it is closed */
   hopToken: z.string().min(16),
 });
 export type StageSpec = z.infer<typeof StageSpec>;
+
+/** Tokens of KV; what is neither live nor kept is free, and what is kept is given up when room is needed. */
+export const KvUse = z.object({
+  /** that every stage has room for */
+  totalTokens: z.int().min(0),
+  /** held by running requests */
+  liveTokens: z.int().min(0),
+  /** held of ended requests, for later ones that begin alike */
+  keptTokens: z.int().min(0),
+});
+export type KvUse = z.infer<typeof KvUse>;
 
 /** What a stage measured of itself over the last interval. */
 export const StageStats = z.object({
@@ -27,6 +42,8 @@ export const StageStats = z.object({
   residentBytes: z.number(),
   weightBytes: z.number(),
   kvBytes: z.number(),
+  /** from the first stage, which decides it for all: how much a further request could have */
+  kvUse: KvUse.optional(),
   sessions: z.int(),
   /** steps and tokens since the deployment */
   stepsTotal: z.int(),

@@ -2,6 +2,7 @@
 // The dashboard and `espalier status` know nothing else.
 import { z } from 'zod';
 import { EngineName, LayerRange } from './plan.ts';
+import { KvUse } from './stage.ts';
 
 export const STATUS_PATH = '/cluster/v1/status';
 
@@ -92,6 +93,8 @@ export const ClusterStatus = z.object({
   /** of the last request that began to answer; null before the first */
   timeToFirstTokenMs: z.number().nullable(),
   tokensTotal: z.int(),
+  /** who holds how much of the stages' KV, as the first stage says; null before it says so */
+  kv: KvUse.nullish(),
   requestsRunning: z.int(),
   requestsWaiting: z.int(),
   requestsCompleted: z.int(),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { GenerateRequest, RequestFailure, TokenEvent } from './generate.ts';
 import { HostPort } from './node.ts';
 import { StageSpec, StageStats } from './stage.ts';
+import { TracedSteps } from './trace.ts';
 
 /** agent → worker */
 export const WorkerCommand = z.discriminatedUnion('kind', [
@@ -17,6 +18,8 @@ export const WorkerCommand = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('link'), next: HostPort }),
   z.object({ kind: z.literal('generate'), request: GenerateRequest }),
   z.object({ kind: z.literal('cancel'), requestId: z.string() }),
+  /** asks for the last steps */
+  z.object({ kind: z.literal('trace') }),
   z.object({ kind: z.literal('stop') }),
 ]);
 export type WorkerCommand = z.infer<typeof WorkerCommand>;
@@ -29,6 +32,7 @@ export const WorkerEvent = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('tokens'), tokens: z.array(TokenEvent) }),
   z.object({ kind: z.literal('request-failed'), failure: RequestFailure }),
   z.object({ kind: z.literal('stats'), stats: StageStats }),
+  z.object({ kind: z.literal('trace'), steps: TracedSteps }),
   /** the worker ends itself after this one */
   z.object({ kind: z.literal('fatal'), code: z.string(), message: z.string() }),
 ]);

@@ -7,7 +7,7 @@ import { Embedding, Linear } from './linear.ts';
 import { ALL, mx, type Tensor } from './mlx.ts';
 import { ParameterList, type ParameterSpec } from './parameters.ts';
 import type { Rope, Rotation } from './rope.ts';
-import type { Row, StageModel } from './step.ts';
+import type { Row, SessionSource, StageModel } from './step.ts';
 import type { Weights } from './weights.ts';
 
 /** The fields of an architecture's Args that this file needs, by their names in config.json. */
@@ -170,6 +170,14 @@ export class Decoder implements StageModel {
 
   drop(session: number): void {
     for (const { attention } of this.#layers) attention.cache.drop(session);
+  }
+
+  adopt(session: number, source: SessionSource): void {
+    mx.eval(this.#layers.flatMap(({ attention }) => attention.cache.adopt(session, source)));
+  }
+
+  trim(session: number, length: number): void {
+    mx.eval(this.#layers.flatMap(({ attention }) => attention.cache.trim(session, length)));
   }
 
   written(index: number, rows: readonly Row[]): Tensor[] {

@@ -1,6 +1,7 @@
 // One stage's engine: runs steps over its layers and keeps the sessions' KV. Math only: it knows no network, no clock
-// and no other stage. Bad input is refused before MLX sees it, because MLX would not survive it.
-import { EspalierError } from '../../protocol/errors.ts';
+// and no other stage. Bad input is refused before MLX sees it, because MLX would not survive it, and costs only the
+// sessions that it belongs to.
+import { asEspalierError, EspalierError } from '../../protocol/errors.ts';
 import { MAX_VOCABULARY } from '../../protocol/limits.ts';
 import { openModelFolder } from '../../protocol/model-folder.ts';
 import { formatRange, type LayerRange } from '../../protocol/plan.ts';
@@ -8,18 +9,23 @@ import { ALL, mx, type Tensor } from './mlx.ts';
 import { loadStageModel } from './models/registry.ts';
 import { type Draw, type Drawn, sample } from './sampler.ts';
 import { LogitAdjuster } from './sampling/adjuster.ts';
+import { type Fault, type OpenOp, type SessionLimits, Sessions } from './sessions.ts';
 import { type Row, type SessionOp, type StageModel, tokenCount } from './step.ts';
 
 /** From this many tokens on, a step is computed layer by layer, which keeps the peak memory at one layer's. */
 const LAYERWISE_FROM_TOKENS = 16;
 
-export interface EngineOptions {
+export interface EngineOptions extends SessionLimits {
   modelDir: string;
   range: LayerRange;
-  contextTokens: number;
-  maxSessions: number;
   /** gives memory back: node-mlx frees tensors only after a garbage collection and a turn of the event loop */
   settle: () => Promise<void>;
+}
+
+/** A step's hidden state, [tokens, hidden], and the sessions that were given up with it. */
+export interface Ran {
+  hidden: Tensor;
+  faults: Fault[];
 }
 
 /** What the last stage says of a sampled row. */
@@ -27,19 +33,19 @@ export interface Sampled {
   session: number;
   requestId: string;
   index: number;
-  token: number | undefined;
+  token: number;
   finish: 'stop' | 'length' | null;
   /** where the request asked for log probabilities */
   logprobs?: Drawn['logprobs'];
+  /** with the first token: tokens of the prompt whose KV was there already */
+  cachedTokens?: number;
 }
 
-interface Session {
-  requestId: string;
-  open: SessionOp & { op: 'open' };
-  /** tokens whose KV is written */
-  length: number;
+/** What the last stage remembers of a request. */
+interface Answer {
+  open: OpenOp;
   generated: number;
-  /** last stage: what the request does to its logits, if anything */
+  /** what the request does to its logits, if anything */
   adjuster: LogitAdjuster | undefined;
 }
 
@@ -52,7 +58,9 @@ export class Engine {
   readonly isLast: boolean;
   readonly #model: StageModel;
   readonly #options: EngineOptions;
-  readonly #sessions = new Map<number, Session>();
+  readonly #sessions: Sessions;
+  /** last stage only, by session */
+  readonly #answers = new Map<number, Answer>();
   #anticipated: { rows: readonly Row[]; prepared: unknown } | undefined;
 
   private constructor(
@@ -62,6 +70,7 @@ export class Engine {
   ) {
     this.#model = model;
     this.#options = options;
+    this.#sessions = new Sessions(options, model, `layers ${formatRange(options.range)}`);
     this.weightBytes = facts.weightBytes;
     this.fingerprint = facts.fingerprint;
     this.vocabSize = facts.vocabSize;
@@ -99,43 +108,84 @@ export class Engine {
     return this.#model.kvByteLength;
   }
 
+  /** sessions with a request */
   get sessionCount(): number {
-    return this.#sessions.size;
+    return this.#sessions.running;
   }
 
-  /** Opens and drops sessions, as a step frame says. @throws EspalierError engine_failed for what cannot be */
-  apply(ops: readonly SessionOp[]): void {
-    for (const op of ops) {
-      if (op.op === 'drop') {
-        this.#sessions.delete(op.session);
-        this.#model.drop(op.session);
-      } else if (this.#sessions.has(op.session)) {
-        throw new EspalierError('engine_failed', `session ${op.session} is open already`);
-      } else if (this.#sessions.size >= this.#options.maxSessions) {
-        throw new EspalierError('engine_failed', `no room for another session beside ${this.#sessions.size}`);
-      } else {
-        const adjuster = this.isLast ? LogitAdjuster.of(op, this.vocabSize) : undefined;
-        this.#sessions.set(op.session, {
-          requestId: op.requestId,
+  /**
+   * Does what a step frame says about sessions, in order. What cannot be done costs that session alone: its rows are
+   * not computed until it is dropped.
+   * @returns the faults that are new with this, those of earlier stages (`fail`) among them
+   */
+  apply(ops: readonly SessionOp[]): Fault[] {
+    return ops.flatMap((op) => {
+      const fault = this.#sessions.apply(op);
+      if (op.op !== 'trim') this.#answers.delete(op.session);
+      if (this.isLast && op.op === 'open' && !fault) {
+        this.#answers.set(op.session, {
           open: op,
-          length: 0,
           generated: 0,
-          adjuster,
+          adjuster: LogitAdjuster.of(op, this.vocabSize),
         });
       }
+      return fault ?? [];
+    });
+  }
+
+  /**
+   * Runs a step's rows through this stage's layers, after `apply` did the step's operations. Rows that cannot be
+   * computed are left out: in the answer their tokens are zeros.
+   * @param rows at least one
+   * @param input token ids of all rows on the first stage, elsewhere the hidden state [tokens, hidden]
+   * @returns the hidden state after this stage's layers, [tokens, hidden]. A short step's is evaluated when it is read,
+   *   together with what comes after it, because every evaluation waits for MLX's own thread
+   */
+  async run(rows: readonly Row[], input: readonly number[] | Tensor): Promise<Ran> {
+    const faults = this.#faultsBefore(rows, input);
+    const sound = rows.filter((row) => !this.#sessions.isFaulty(row.session));
+    try {
+      if (sound.length === rows.length) return { hidden: await this.#compute(rows, input), faults };
+      const places = this.#soundPlaces(rows);
+      const part = Array.isArray(input)
+        ? places.map((place) => input[place] as number)
+        : mx.take(input as Tensor, mx.array(places, mx.int32), 0);
+      const computed = sound.length > 0 ? await this.#compute(sound, part) : undefined;
+      return { hidden: this.#spread(computed, places, tokenCount(rows)), faults };
+    } catch (error) {
+      faults.push(...this.#failAll(rows, error));
+      return { hidden: this.#spread(undefined, [], tokenCount(rows)), faults };
     }
   }
 
   /**
-   * Runs a step's rows through this stage's layers, after `apply` did the step's operations.
-   * @param rows at least one
-   * @param input token ids of all rows on the first stage, elsewhere the hidden state [tokens, hidden]
-   * @returns the hidden state after this stage's layers, [tokens, hidden]; a short step's is evaluated when it is read,
-   *   together with what comes after it, because every evaluation waits for MLX's own thread
-   * @throws EspalierError engine_failed when rows and sessions do not fit; then nothing was computed
+   * Evaluates what `run` returned and looks whether it is finite, so that a damaged weight is found on the stage that
+   * has it. The tokens of a row that is not are zeros afterwards.
    */
-  async run(rows: readonly Row[], input: readonly number[] | Tensor): Promise<Tensor> {
-    this.#check(rows, input);
+  check(rows: readonly Row[], hidden: Tensor): Ran {
+    try {
+      const sums = hidden.astype(mx.float32).sum(-1); // [tokens]: not finite where one value is not
+      mx.eval(hidden, sums);
+      const finite = (sums.tolist() as number[]).map(Number.isFinite);
+      if (!finite.includes(false)) return { hidden, faults: [] };
+      let begin = 0;
+      const faults = rows.flatMap(({ session, count }) => {
+        const isSound = !finite.slice(begin, begin + count).includes(false);
+        begin += count;
+        return isSound ? [] : (this.#sessions.fail(session, 'engine_failed', this.#notFinite()) ?? []);
+      });
+      const places = this.#soundPlaces(rows);
+      const part = places.length > 0 ? mx.take(hidden, mx.array(places, mx.int32), 0) : undefined;
+      return { hidden: this.#spread(part, places, finite.length), faults };
+    } catch (error) {
+      return {
+        hidden: this.#spread(undefined, [], tokenCount(rows)),
+        faults: this.#failAll(rows, error),
+      };
+    }
+  }
+
+  async #compute(rows: readonly Row[], input: readonly number[] | Tensor): Promise<Tensor> {
     const tokens = tokenCount(rows);
     let hidden = Array.isArray(input) ? this.#model.embed(mx.array(input, mx.int32)) : (input as Tensor);
     const prepared = this.#prepared(rows);
@@ -149,8 +199,26 @@ export class Engine {
     }
     // nobody reads what the last stage has of rows that do not sample, but their KV must be written now
     if (this.isLast && !rows.some((row) => row.sample)) mx.eval(hidden);
-    for (const row of rows) this.#session(row).length = row.position + row.count;
+    for (const row of rows) this.#sessions.grow(row);
     return hidden;
+  }
+
+  /** The places of the sound sessions' tokens among those of all rows. */
+  #soundPlaces(rows: readonly Row[]): number[] {
+    let begin = 0;
+    return rows.flatMap(({ session, count }) => {
+      const places = Array.from({ length: count }, (_, i) => begin + i);
+      begin += count;
+      return this.#sessions.isFaulty(session) ? [] : places;
+    });
+  }
+
+  /** @param part [places, hidden] @returns [tokens, hidden] with the rows of `part` at `places` and zeros elsewhere */
+  #spread(part: Tensor | undefined, places: readonly number[], tokens: number): Tensor {
+    const zeros = mx.zeros([1, this.hiddenSize], part?.dtype ?? mx.float32);
+    const rows = new Array<number>(tokens).fill(places.length);
+    for (const [row, place] of places.entries()) rows[place] = row;
+    return mx.take(part ? mx.concatenate([part, zeros], 0) : zeros, mx.array(rows, mx.int32), 0);
   }
 
   /**
@@ -188,62 +256,80 @@ export class Engine {
     return this.#model.head(all ? hidden : hidden.index(one, ALL));
   }
 
-  /** Last stage: draws the next token of each sampling row. A token is undefined where the logits are not finite. */
-  async sample(rows: readonly Row[], hidden: Tensor): Promise<Sampled[]> {
-    const logits = this.logits(rows, hidden);
-    if (!logits) return [];
-    const sessions = rows.filter((row) => row.sample).map((row) => this.#session(row));
-    const draws = sessions.map(
-      ({ open, generated, adjuster }): Draw => ({ sampling: open.sampling, index: generated, adjuster }),
-    );
-    const drawn = await sample(logits, draws, this.#options.settle);
-    return sessions.map((session, i) => {
-      const { requestId, open, adjuster } = session;
-      const { token, logprobs } = drawn[i] ?? {};
-      const index = session.generated++;
-      if (token !== undefined) adjuster?.note(token);
-      const stopped = token !== undefined && open.stopIds.includes(token);
-      const finish = stopped ? 'stop' : session.generated >= open.maxTokens ? 'length' : null;
-      const sampled: Sampled = { session: open.session, requestId, index, token, finish };
-      return logprobs ? { ...sampled, logprobs } : sampled;
+  /** Last stage: draws the next token of each sampling row whose session is sound. */
+  async sample(rows: readonly Row[], hidden: Tensor): Promise<{ sampled: Sampled[]; faults: Fault[] }> {
+    const wanted = rows.filter((row) => row.sample);
+    const faults: Fault[] = [];
+    const sampled: Sampled[] = [];
+    try {
+      const logits = this.logits(rows, hidden);
+      if (!logits) return { sampled, faults };
+      const answers = wanted.map((row) => this.#answers.get(row.session));
+      const drawn = await sample(logits, answers.map(drawOf), this.#options.settle);
+      for (const [i, { session }] of wanted.entries()) {
+        const answer = answers[i];
+        const token = drawn[i];
+        if (!answer || this.#sessions.isFaulty(session)) continue;
+        if (token) sampled.push(this.#advance(answer, token));
+        else faults.push(...toList(this.#sessions.fail(session, 'engine_failed', this.#notFinite())));
+      }
+      return { sampled, faults };
+    } catch (error) {
+      return { sampled, faults: [...faults, ...this.#failAll(wanted, error)] };
+    }
+  }
+
+  #advance(answer: Answer, { token, logprobs }: Drawn): Sampled {
+    const { open, adjuster } = answer;
+    const { session, requestId, stopIds, maxTokens, from } = open;
+    const index = answer.generated++;
+    adjuster?.note(token);
+    const finish = stopIds.includes(token) ? 'stop' : answer.generated >= maxTokens ? 'length' : null;
+    const sampled: Sampled = { session, requestId, index, token, finish };
+    if (logprobs) sampled.logprobs = logprobs;
+    if (index === 0 && from) sampled.cachedTokens = from.length;
+    return sampled;
+  }
+
+  /** Finds what MLX would not survive. @returns the faults that are new */
+  #faultsBefore(rows: readonly Row[], input: readonly number[] | Tensor): Fault[] {
+    const tokens = tokenCount(rows);
+    const { shape } = input as Tensor;
+    const wrong = !Array.isArray(input)
+      ? shape.join() !== [tokens, this.hiddenSize].join() && `a hidden state of [${shape.join(', ')}]`
+      : this.isFirst
+        ? input.length !== tokens && `${input.length} token ids`
+        : 'token ids, which go to the first stage only,';
+    if (wrong) return this.#failAll(rows, `${wrong} for rows of ${tokens} tokens`);
+    let begin = 0;
+    return rows.flatMap((row) => {
+      const ids = Array.isArray(input) ? input.slice(begin, begin + row.count) : [];
+      begin += row.count;
+      const strange = ids.find((id: number) => !Number.isInteger(id) || id < 0 || id >= this.vocabSize);
+      if (strange === undefined) return this.#sessions.check(row) ?? [];
+      const message = `token id ${strange} is not in the vocabulary of ${this.vocabSize}`;
+      return this.#sessions.fail(row.session, 'engine_failed', message) ?? [];
     });
   }
 
-  #check(rows: readonly Row[], input: readonly number[] | Tensor): void {
-    const refuse = (what: string) =>
-      new EspalierError('engine_failed', `stage ${formatRange(this.#options.range)}: ${what}`);
-    for (const row of rows) {
-      const session = this.#sessions.get(row.session);
-      if (!session) throw refuse(`session ${row.session} is not open`);
-      if (row.position !== session.length) {
-        throw refuse(
-          `session ${row.session} is ${session.length} tokens long, a row begins at ${row.position}`,
-        );
-      }
-      if (row.position + row.count > this.#options.contextTokens) {
-        throw refuse(
-          `session ${row.session} would exceed the context of ${this.#options.contextTokens} tokens`,
-        );
-      }
-    }
-    const tokens = tokenCount(rows);
-    if (Array.isArray(input)) {
-      if (!this.isFirst) throw refuse('token ids go to the first stage only');
-      if (input.length !== tokens) throw refuse(`${input.length} token ids for rows of ${tokens} tokens`);
-      const wrong = input.find((id: number) => !Number.isInteger(id) || id < 0 || id >= this.vocabSize);
-      if (wrong !== undefined)
-        throw refuse(`token id ${wrong} is not in the vocabulary of ${this.vocabSize}`);
-      return;
-    }
-    const { shape } = input as Tensor;
-    if (shape.join() !== [tokens, this.hiddenSize].join()) {
-      throw refuse(`a hidden state of [${shape.join(', ')}] for rows of ${tokens} tokens`);
-    }
+  /** All sessions of a step are given up: what became of their KV is not known. */
+  #failAll(rows: readonly Row[], reason: unknown): Fault[] {
+    const message = `layers ${formatRange(this.#options.range)}: ${asEspalierError(reason).message}`;
+    return rows.flatMap(({ session }) => this.#sessions.fail(session, 'engine_failed', message) ?? []);
   }
 
-  #session(row: Row): Session {
-    const session = this.#sessions.get(row.session);
-    if (!session) throw new EspalierError('engine_failed', `session ${row.session} is not open`);
-    return session;
+  #notFinite(): string {
+    const layers = formatRange(this.#options.range);
+    return `what layers ${layers} compute is not finite: a weight of the model is damaged there`;
   }
+}
+
+/** A row without an answer is drawn like a greedy one, and the token is not used. */
+function drawOf(answer: Answer | undefined): Draw {
+  const { open, generated = 0, adjuster } = answer ?? {};
+  return { sampling: open?.sampling ?? { temperature: 0, topP: 1, seed: 0 }, index: generated, adjuster };
+}
+
+function toList<T>(item: T | undefined): T[] {
+  return item === undefined ? [] : [item];
 }

@@ -1,4 +1,5 @@
 // The words of the engine: a step's rows, the sessions that they belong to, and what a stage's model offers.
+import type { ErrorCode } from '../../protocol/errors.ts';
 import type { Sampling } from '../../protocol/generate.ts';
 import type { Tensor } from './mlx.ts';
 
@@ -9,6 +10,15 @@ export interface Row {
   count: number;
   /** whether the last stage draws the token that follows this row's last one */
   sample: boolean;
+}
+
+/** Where a new session's first tokens come from: KV that the stages hold already. */
+export interface SessionSource {
+  session: number;
+  /** tokens that both share */
+  length: number;
+  /** whether the source ends with this: its KV becomes the new session's, without a copy */
+  take: boolean;
 }
 
 /** What changes in the sessions before a step's rows are computed; the same in every stage, in frame order. */
@@ -22,8 +32,15 @@ export type SessionOp =
       stopIds: number[];
       /** the distinct token ids of the prompt, ascending; only where a repetition penalty needs them at the tail */
       promptIds?: number[] | undefined;
+      from?: SessionSource | undefined;
     }
-  | { op: 'drop'; session: number };
+  /** the request is over, its KV stays for another one that begins alike */
+  | { op: 'keep'; session: number }
+  /** the session forgets its KV from `length` on; its request goes on */
+  | { op: 'trim'; session: number; length: number }
+  | { op: 'drop'; session: number }
+  /** a stage before this one could not compute the session: nobody computes it any more, and the last stage says why */
+  | { op: 'fail'; session: number; code: ErrorCode; message: string };
 
 export interface Step {
   step: number;
@@ -48,6 +65,10 @@ export interface StageModel {
   head(hidden: Tensor): Tensor;
   /** forgets a session's KV */
   drop(session: number): void;
+  /** gives a new session the first tokens of another one's KV; with `take` the other one loses it */
+  adopt(session: number, source: SessionSource): void;
+  /** forgets a session's KV from `length` on */
+  trim(session: number, length: number): void;
   /** the KV tensors that a step with these rows has written in a layer */
   written(index: number, rows: readonly Row[]): Tensor[];
   readonly kvByteLength: number;

@@ -1,13 +1,16 @@
 // The frames on a hop, as bytes: length-prefixed, binary, little endian, checked before anything is believed.
 // Pure: bytes in, frames out. docs/architecture.md draws the layout.
 import { z } from 'zod';
+import { ERRORS, type ErrorCode } from '../../protocol/errors.ts';
 import { Sampling } from '../../protocol/generate.ts';
 import {
+  MAX_FAULT_CHARS,
   MAX_FRAME_BYTES,
   MAX_FRAME_OPS_BYTES,
   MAX_HIDDEN_SIZE,
   MAX_ID_SET_CHARS,
   MAX_ROWS,
+  MAX_STEP_OPS,
   MAX_STEP_TOKENS,
 } from '../../protocol/limits.ts';
 import { PROTOCOL_VERSION } from '../../protocol/version.ts';
@@ -72,22 +75,32 @@ export class FrameError extends Error {
   }
 }
 
+const SessionId = z.int().min(0).max(NO_TOKEN);
 const Ops = z
   .array(
     z.discriminatedUnion('op', [
       z.object({
         op: z.literal('open'),
-        session: z.int().min(0).max(NO_TOKEN),
+        session: SessionId,
         requestId: z.string().max(100),
         sampling: Sampling,
         maxTokens: z.int().min(1),
         stopIds: z.array(z.int().min(0)).max(64),
         promptIds: z.string().max(MAX_ID_SET_CHARS).transform(decodeIdSet).optional(),
+        from: z.object({ session: SessionId, length: z.int().min(1), take: z.boolean() }).optional(),
       }),
-      z.object({ op: z.literal('drop'), session: z.int().min(0).max(NO_TOKEN) }),
+      z.object({ op: z.literal('keep'), session: SessionId }),
+      z.object({ op: z.literal('trim'), session: SessionId, length: z.int().min(0) }),
+      z.object({ op: z.literal('drop'), session: SessionId }),
+      z.object({
+        op: z.literal('fail'),
+        session: SessionId,
+        code: z.enum(Object.keys(ERRORS) as [ErrorCode]),
+        message: z.string().max(MAX_FAULT_CHARS),
+      }),
     ]),
   )
-  .max(4 * MAX_ROWS);
+  .max(MAX_STEP_OPS);
 const Hello = z.object({ fromStage: z.int().min(0), hopToken: z.string().min(16).max(200) });
 
 interface Header {
@@ -131,6 +144,7 @@ export function encodeFrame(frame: Frame, allocate: (length: number) => Buffer =
 }
 
 function writeOp(op: SessionOp): object {
+  if (op.op === 'fail') return { ...op, message: op.message.slice(0, MAX_FAULT_CHARS) };
   return op.op === 'open' && op.promptIds ? { ...op, promptIds: encodeIdSet(op.promptIds) } : op;
 }
 
@@ -198,7 +212,9 @@ function readHeader(buffer: Buffer): Header {
     hiddenBytes: buffer.readUInt32LE(28),
   };
   if (header.dtype >= DTYPES.length) throw new FrameError(`dtype ${header.dtype} is not known`);
-  if (header.rows > MAX_ROWS) throw new FrameError(`${header.rows} rows, at most ${MAX_ROWS}`);
+  // an answer also names sessions that failed without a row in the step
+  const maxRows = kind === 'tokens' ? MAX_ROWS + MAX_STEP_OPS : MAX_ROWS;
+  if (header.rows > maxRows) throw new FrameError(`${header.rows} rows, at most ${maxRows}`);
   if (header.jsonBytes > MAX_FRAME_OPS_BYTES) throw new FrameError(`${header.jsonBytes} bytes of operations`);
   if (header.width > MAX_HIDDEN_SIZE) throw new FrameError(`a hidden state ${header.width} wide`);
   if (header.hiddenBytes > MAX_FRAME_BYTES)

@@ -164,9 +164,13 @@ export class HopClient {
     return this.#sentBytes;
   }
 
-  /** Queues a frame. What is queued is bounded: no more steps are in flight than there are stages. */
-  send(frame: Frame): void {
+  /**
+   * Queues a frame. What is queued is bounded: no more steps are in flight than there are stages.
+   * @param onEncoded called with its size when it is encoded and nothing of it is sent yet
+   */
+  send(frame: Frame, onEncoded?: (bytes: number) => void): void {
     const bytes = encodeFrame(frame, (length) => this.#allocate(length));
+    onEncoded?.(bytes.length);
     this.#sentBytes += bytes.length;
     if (bytes.buffer !== this.#buffer.buffer) {
       this.#socket.write(bytes);

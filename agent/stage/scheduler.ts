@@ -2,19 +2,20 @@
 // out; no clock, no I/O. As many steps are in flight as there are stages, so that every stage has work.
 import { EspalierError } from '../../protocol/errors.ts';
 import type { GenerateRequest } from '../../protocol/generate.ts';
-import type { Row, SessionOp, Step } from '../engine/step.ts';
+import { MAX_KEPT_SESSIONS } from '../../protocol/limits.ts';
+import type { KvUse } from '../../protocol/stage.ts';
+import type { Row, SessionOp, SessionSource, Step } from '../engine/step.ts';
+import { type ChunkLimits, chunkTokens } from './chunk.ts';
 import type { SampledToken } from './frame.ts';
+import { KvRoom } from './kv-room.ts';
 
-/** Beside running streams a chunk is this many times shorter than alone. */
-const SHORT_CHUNKS = 8;
-
-export interface SchedulerOptions {
-  stageCount: number;
-  prefillChunkTokens: number;
+export interface SchedulerOptions extends ChunkLimits {
   maxSessions: number;
   maxWaiting: number;
   /** rows in one step */
   maxRows: number;
+  /** tokens of KV that every stage has room for */
+  kvTokens: number;
 }
 
 export interface ScheduledStep extends Step {
@@ -25,25 +26,34 @@ export interface ScheduledStep extends Step {
 interface Session {
   id: number;
   request: GenerateRequest;
-  /** tokens that went into steps so far */
+  /** the prompt and what was drawn so far */
+  tokens: number[];
+  /** how many of them went into steps */
   sent: number;
+  /** its next token is on its way */
+  isAwaiting: boolean;
 }
 
 export class Scheduler {
   readonly #options: SchedulerOptions;
+  readonly #kv: KvRoom;
   readonly #sessions = new Map<number, Session>();
   readonly #waiting: GenerateRequest[] = [];
-  /** sessions whose prompt is not all sent, taken in turn */
+  /** sessions of which more than the newest token is not sent, taken in turn */
   readonly #prefilling: Session[] = [];
-  /** sessions whose next token is known and not yet sent, in the order in which it came */
-  readonly #decodable: { session: Session; token: number }[] = [];
-  readonly #drops: number[] = [];
+  /** sessions whose newest token alone is not sent, in the order in which it came */
+  readonly #decodable: Session[] = [];
+  /** sessions that had to give up their KV, which is computed again when there is room */
+  readonly #paused: Session[] = [];
+  /** what the next step does to sessions */
+  readonly #ops: SessionOp[] = [];
   readonly #inFlight = new Set<number>();
   #lastStep = 0;
   #lastSession = 0;
 
   constructor(options: SchedulerOptions) {
     this.#options = options;
+    this.#kv = new KvRoom(options.kvTokens, MAX_KEPT_SESSIONS, (op) => this.#ops.push(op));
   }
 
   get sessionCount(): number {
@@ -58,29 +68,43 @@ export class Scheduler {
     return this.#inFlight.size;
   }
 
-  /** Whether `next` would give a step now. */
+  /** How many tokens of KV are free for another request: all but the live ones. */
+  get kvUse(): KvUse {
+    return this.#kv.use;
+  }
+
+  /** Whether `next` would probably give a step now. */
   get hasWork(): boolean {
     const isFree = this.#inFlight.size < this.#options.stageCount;
     const isAdmitting = this.#waiting.length > 0 && this.#sessions.size < this.#options.maxSessions;
-    return (
-      isFree && (isAdmitting || this.#decodable.length + this.#prefilling.length + this.#drops.length > 0)
-    );
+    return isFree && (isAdmitting || this.#decodable.length + this.#prefilling.length + this.#ops.length > 0);
   }
 
-  /** @throws EspalierError queue_full */
+  /**
+   * Takes a request into the queue. Its answer ends where the KV of all stages does, even if nobody else is there.
+   * @throws EspalierError queue_full, kv_full
+   */
   add(request: GenerateRequest): void {
     if (this.#waiting.length >= this.#options.maxWaiting) {
       throw new EspalierError('queue_full', `${this.#waiting.length} requests are waiting already`);
     }
-    this.#waiting.push(request);
+    const { totalTokens } = this.#kv.use;
+    const roomTokens = totalTokens - request.promptIds.length;
+    if (roomTokens < 1) {
+      const what = `a prompt of ${request.promptIds.length} tokens does not fit`;
+      throw new EspalierError(
+        'kv_full',
+        `${what}: the stages have KV for ${totalTokens}, the answer included`,
+      );
+    }
+    this.#waiting.push({ ...request, maxTokens: Math.min(request.maxTokens, roomTokens) });
   }
 
   /** Ends a request at the next step. A request that is not known (any more) is no error. */
   cancel(requestId: string): void {
-    const place = this.#waiting.findIndex((request) => request.requestId === requestId);
-    if (place >= 0) this.#waiting.splice(place, 1);
+    remove(this.#waiting, (request) => request.requestId === requestId);
     for (const session of this.#sessions.values()) {
-      if (session.request.requestId === requestId) this.#close(session);
+      if (session.request.requestId === requestId) this.#close(session, true);
     }
   }
 
@@ -90,84 +114,141 @@ export class Scheduler {
     for (const { session: id, token, outcome } of sampled) {
       const session = this.#sessions.get(id);
       if (!session) continue;
-      if (outcome === 'next' && token !== undefined) this.#decodable.push({ session, token });
-      else this.#close(session);
+      session.isAwaiting = false;
+      if (outcome === 'next' && token !== undefined) {
+        session.tokens.push(token);
+        this.#decodable.push(session);
+      } else this.#close(session, outcome !== 'failed');
     }
   }
 
   /** The next step to run now, or undefined when all slots are taken or there is nothing to do. */
   next(): ScheduledStep | undefined {
     if (this.#inFlight.size >= this.#options.stageCount) return undefined;
-    const ops: SessionOp[] = this.#drops.splice(0).map((session) => ({ op: 'drop', session }));
-    ops.push(...this.#admit());
     const rows: Row[] = [];
     const ids: number[] = [];
-    for (const { session, token } of this.#decodable.splice(0, this.#decodeShare())) {
-      rows.push({ session: session.id, position: session.sent, count: 1, sample: true });
-      ids.push(token);
-      session.sent += 1;
-    }
+    // running streams first: what they need is not given to new ones
+    this.#addDecodeRows(rows, ids);
+    this.#resume();
+    this.#admit();
     this.#addChunk(rows, ids);
+    const ops = this.#ops.splice(0);
     if (rows.length === 0 && ops.length === 0) return undefined;
     const step = ++this.#lastStep;
     this.#inFlight.add(step);
     return { step, ops, rows, ids };
   }
 
+  #addDecodeRows(rows: Row[], ids: number[]): void {
+    const share = this.#decodeShare();
+    const stuck: Session[] = [];
+    while (rows.length < share) {
+      const session = this.#decodable.shift();
+      if (!session) break;
+      if (this.#makeRoom(session)) this.#addRow(session, 1, rows, ids);
+      else stuck.push(session);
+    }
+    this.#decodable.unshift(...stuck);
+  }
+
   /** Decoding sessions are spread over the steps in flight: one step with all of them would leave the others empty. */
   #decodeShare(): number {
-    const decoding = this.#sessions.size - this.#prefilling.length;
+    const decoding = this.#sessions.size - this.#prefilling.length - this.#paused.length;
     return Math.min(Math.max(1, Math.ceil(decoding / this.#options.stageCount)), this.#options.maxRows - 1);
   }
 
-  #admit(): SessionOp[] {
-    const ops: SessionOp[] = [];
-    while (this.#sessions.size < this.#options.maxSessions) {
-      const request = this.#waiting.shift();
-      if (!request) break;
-      const session: Session = { id: ++this.#lastSession, request, sent: 0 };
-      this.#sessions.set(session.id, session);
-      this.#prefilling.push(session);
-      ops.push(openOp(session));
+  /** Room for one more token of a running stream, if need be at the cost of those that came after it. */
+  #makeRoom(session: Session): boolean {
+    while (!this.#kv.grow(session.id, session.sent + 1)) {
+      const youngest = [...this.#sessions.values()]
+        .filter((other) => other.id > session.id && !other.isAwaiting && !this.#paused.includes(other))
+        .at(-1);
+      if (!youngest) return false;
+      this.#leaveQueues(youngest);
+      this.#kv.forget(youngest.id);
+      youngest.sent = 0;
+      this.#paused.push(youngest);
     }
-    return ops;
+    return true;
+  }
+
+  /** Paused sessions go on in the order in which they came, before anybody new is admitted. */
+  #resume(): void {
+    this.#paused.sort((a, b) => a.id - b.id);
+    for (let session = this.#paused[0]; session; session = this.#paused[0]) {
+      if (!this.#kv.grow(session.id, session.tokens.length + 1)) return;
+      this.#paused.shift();
+      this.#prefilling.push(session);
+    }
+  }
+
+  #admit(): void {
+    while (this.#paused.length === 0 && this.#sessions.size < this.#options.maxSessions) {
+      const [request] = this.#waiting;
+      if (!request) return;
+      const id = this.#lastSession + 1;
+      const room = this.#kv.open(id, request.promptIds, this.#settledPrompts());
+      if (!room) return;
+      this.#waiting.shift();
+      this.#lastSession = id;
+      const sent = room.from?.length ?? 0;
+      const session: Session = { id, request, tokens: [...request.promptIds], sent, isAwaiting: false };
+      this.#sessions.set(id, session);
+      this.#prefilling.push(session);
+      this.#ops.push(openOp(session, room.from));
+    }
+  }
+
+  /** The prompts of running sessions as far as earlier steps wrote them: rows of the next step come after its operations. */
+  *#settledPrompts(): Iterable<{ id: number; tokens: number[] }> {
+    for (const { id, request, sent } of this.#sessions.values()) {
+      if (sent > 0)
+        yield {
+          id,
+          tokens: sent < request.promptIds.length ? request.promptIds.slice(0, sent) : request.promptIds,
+        };
+    }
   }
 
   /** One chunk of the prompt whose turn it is; the next chunk of the same prompt may follow in the very next step. */
   #addChunk(rows: Row[], ids: number[]): void {
     const session = this.#prefilling.shift();
     if (!session) return;
-    const { promptIds } = session.request;
-    const chunk = promptIds.slice(session.sent, session.sent + this.#chunkTokens());
-    const isLast = session.sent + chunk.length === promptIds.length;
-    rows.push({ session: session.id, position: session.sent, count: chunk.length, sample: isLast });
-    for (const id of chunk) ids.push(id);
-    session.sent += chunk.length;
-    if (!isLast) this.#prefilling.push(session);
+    const { sent, tokens } = session;
+    const isAlone = this.#sessions.size === this.#prefilling.length + this.#paused.length + 1;
+    this.#addRow(session, chunkTokens(this.#options, sent, tokens.length - sent, isAlone), rows, ids);
+    if (!session.isAwaiting) this.#prefilling.push(session);
   }
 
-  /** Running streams wait for a whole chunk at each of their tokens: while there are some, chunks are short. */
-  #chunkTokens(): number {
-    const { prefillChunkTokens: whole } = this.#options;
-    const isAlone = this.#sessions.size === this.#prefilling.length + 1;
-    return isAlone ? whole : Math.max(1, Math.floor(whole / SHORT_CHUNKS));
+  #addRow(session: Session, count: number, rows: Row[], ids: number[]): void {
+    const { id, tokens, sent: position } = session;
+    session.sent += count;
+    session.isAwaiting = session.sent === tokens.length;
+    rows.push({ session: id, position, count, sample: session.isAwaiting });
+    for (const token of tokens.slice(position, session.sent)) ids.push(token);
   }
 
-  /** Its KV goes with the next step; steps that are in flight with it end by themselves. */
-  #close(session: Session): void {
+  /** Its KV is kept or goes with the next step; steps that are in flight with it end by themselves. */
+  #close(session: Session, isSound: boolean): void {
     this.#sessions.delete(session.id);
-    this.#drops.push(session.id);
-    remove(this.#prefilling, (other) => other === session);
-    remove(this.#decodable, (entry) => entry.session === session);
+    this.#leaveQueues(session);
+    this.#kv.end(session.id, isSound ? session.tokens.slice(0, session.sent) : undefined);
+  }
+
+  #leaveQueues(session: Session): void {
+    for (const queue of [this.#prefilling, this.#decodable, this.#paused]) {
+      remove(queue, (other) => other === session);
+    }
   }
 }
 
-function openOp({ id, request }: Session): SessionOp {
+function openOp({ id, request }: Session, from: SessionSource | undefined): SessionOp {
   const { requestId, sampling, maxTokens, stopIds, promptIds } = request;
   const op: SessionOp = { op: 'open', session: id, requestId, sampling, maxTokens, stopIds };
+  if (from) op.from = from;
   // the last stage sees no token ids but those it draws: this penalty alone needs to know which ones the prompt has
-  if ((sampling.repetitionPenalty ?? 1) === 1) return op;
-  return { ...op, promptIds: [...new Set(promptIds)].sort((a, b) => a - b) };
+  if ((sampling.repetitionPenalty ?? 1) !== 1) op.promptIds = [...new Set(promptIds)].sort((a, b) => a - b);
+  return op;
 }
 
 function remove<T>(list: T[], matches: (item: T) => boolean): void {

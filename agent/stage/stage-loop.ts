@@ -3,15 +3,16 @@
 import { EspalierError } from '../../protocol/errors.ts';
 import type { GenerateRequest, RequestFailure, TokenEvent } from '../../protocol/generate.ts';
 import { MAX_QUEUED_FRAMES, MAX_REQUESTS, MAX_ROWS } from '../../protocol/limits.ts';
-import { formatRange } from '../../protocol/plan.ts';
-import type { StageSpec } from '../../protocol/stage.ts';
+import type { KvUse, StageSpec } from '../../protocol/stage.ts';
 import type { Engine, Sampled } from '../engine/engine.ts';
 import type { Tensor } from '../engine/mlx.ts';
-import { tokenCount } from '../engine/step.ts';
+import type { Fault } from '../engine/sessions.ts';
+import { type SessionOp, tokenCount } from '../engine/step.ts';
 import { type TensorBytes, wireDtype } from '../engine/tensor-bytes.ts';
-import type { Frame, StepFrame, TokensFrame } from './frame.ts';
+import type { Frame, SampledToken, StepFrame, TokensFrame } from './frame.ts';
 import type { Meter } from './meter.ts';
 import { Scheduler } from './scheduler.ts';
+import type { Tracer } from './tracer.ts';
 
 /** How long a stage is without work before it tidies up. */
 const TIDY_AFTER_MS = 1;
@@ -32,6 +33,7 @@ export class StageLoop {
   readonly #engine: Engine;
   readonly #bytes: TensorBytes;
   readonly #meter: Meter;
+  readonly #tracer: Tracer;
   readonly #outlets: StageOutlets;
   readonly #scheduler: Scheduler | undefined;
   readonly #frames: Frame[] = [];
@@ -39,26 +41,35 @@ export class StageLoop {
   /** something arrived since the last turn began */
   #news = false;
 
-  constructor(spec: StageSpec, engine: Engine, bytes: TensorBytes, meter: Meter, outlets: StageOutlets) {
+  constructor(
+    spec: StageSpec,
+    engine: Engine,
+    bytes: TensorBytes,
+    measures: { meter: Meter; tracer: Tracer },
+    outlets: StageOutlets,
+  ) {
     this.#spec = spec;
     this.#engine = engine;
     this.#bytes = bytes;
-    this.#meter = meter;
+    this.#meter = measures.meter;
+    this.#tracer = measures.tracer;
     this.#outlets = outlets;
     if (engine.isFirst) {
       this.#scheduler = new Scheduler({
         stageCount: spec.stageCount,
         prefillChunkTokens: spec.prefillChunkTokens,
+        maxChunkScores: spec.maxChunkScores,
         maxSessions: spec.maxSessions,
         maxWaiting: MAX_REQUESTS,
         maxRows: MAX_ROWS,
+        kvTokens: spec.kvTokens,
       });
     }
   }
 
   /**
    * First stage only: takes a request into the queue.
-   * @throws EspalierError invalid_request, context_length_exceeded, queue_full: for this request alone
+   * @throws EspalierError invalid_request, context_length_exceeded, kv_full, queue_full: for this request alone
    */
   submit(request: GenerateRequest): void {
     if (!this.#scheduler) throw new EspalierError('internal', 'requests go to the first stage');
@@ -88,6 +99,11 @@ export class StageLoop {
     this.#notify();
   }
 
+  /** First stage only: who holds how much of the KV. */
+  get kvUse(): KvUse | undefined {
+    return this.#scheduler?.kvUse;
+  }
+
   cancel(requestId: string): void {
     this.#scheduler?.cancel(requestId);
     this.#notify();
@@ -102,7 +118,7 @@ export class StageLoop {
     this.#notify();
   }
 
-  /** Runs for as long as the worker lives. Rejects when a step fails: the session's KV is then in doubt, and the stage must end. */
+  /** Runs for as long as the worker lives. Rejects where a neighbour is out of order, and the stage must end. */
   async run(): Promise<void> {
     let unsettled = 0;
     for (;;) {
@@ -170,65 +186,81 @@ export class StageLoop {
 
   async #runStep(frame: StepFrame, ids: readonly number[] | undefined): Promise<void> {
     const begin = performance.now();
-    this.#engine.apply(frame.ops);
+    const { rows } = frame;
+    this.#tracer.begin(frame.step, rows);
+    const faults = this.#engine.apply(frame.ops);
+    this.#tracer.mark('compute');
     let hidden: Tensor | undefined;
-    if (frame.rows.length > 0) hidden = await this.#engine.run(frame.rows, ids ?? this.#inputOf(frame));
-    if (this.#engine.isLast) await this.#answer(frame, hidden);
-    else this.#outlets.send(this.#withHidden(frame, hidden));
-    this.#meter.step(frame.rows, performance.now() - begin);
-    if (frame.rows.length > 0 && frame.rows.every((row) => row.count === 1)) {
-      this.#engine.anticipate(frame.rows.map((row) => ({ ...row, position: row.position + 1 })));
+    if (rows.length > 0) {
+      const ran = await this.#engine.run(rows, ids ?? this.#inputOf(frame));
+      faults.push(...ran.faults);
+      hidden = ran.hidden;
     }
+    if (this.#engine.isLast) await this.#answer(frame, hidden, faults);
+    else this.#pass(frame, hidden, faults);
+    this.#meter.step(rows, performance.now() - begin);
+    if (rows.length > 0 && rows.every((row) => row.count === 1)) {
+      this.#engine.anticipate(rows.map((row) => ({ ...row, position: row.position + 1 })));
+    }
+    this.#tracer.end();
   }
 
   #inputOf({ rows, hidden }: StepFrame): Tensor {
     if (!hidden) throw new EspalierError('engine_failed', 'a step with rows came without their hidden state');
-    return this.#bytes.write(hidden.bytes, hidden.dtype, [tokenCount(rows), hidden.width]);
+    const tensor = this.#bytes.write(hidden.bytes, hidden.dtype, [tokenCount(rows), hidden.width]);
+    this.#tracer.mark('deserialize');
+    return tensor;
   }
 
-  #withHidden(frame: StepFrame, hidden: Tensor | undefined): StepFrame {
-    const { kind, epoch, step, ops, rows } = frame;
-    if (!hidden) return { kind, epoch, step, ops, rows };
-    const width = hidden.shape[1] as number;
-    return {
-      kind,
-      epoch,
-      step,
-      ops,
-      rows,
-      hidden: { dtype: wireDtype(hidden), width, bytes: this.#bytes.read(hidden) },
-    };
+  /** To the next stage; what was found wrong here, it must know as well. */
+  #pass({ kind, epoch, step, ops, rows }: StepFrame, hidden: Tensor | undefined, faults: Fault[]): void {
+    const checked = hidden && this.#engine.check(rows, hidden);
+    this.#tracer.mark('compute'); // evaluated: what follows is copying
+    const known = new Set(ops.map((op) => (op.op === 'fail' ? op.session : undefined)));
+    const found = [...faults, ...(checked?.faults ?? [])].filter(({ session }) => !known.has(session));
+    const frame: StepFrame = { kind, epoch, step, ops: [...ops, ...found.map(failOp)], rows };
+    if (checked) {
+      const width = checked.hidden.shape[1] as number;
+      const bytes = this.#bytes.read(checked.hidden);
+      frame.hidden = { dtype: wireDtype(checked.hidden), width, bytes };
+    }
+    this.#outlets.send(frame);
   }
 
   /** Last stage: draws the tokens, sends them to the first stage and only then tells the agent. */
-  async #answer(frame: StepFrame, hidden: Tensor | undefined): Promise<void> {
-    const sampled = hidden ? await this.#engine.sample(frame.rows, hidden) : [];
+  async #answer(frame: StepFrame, hidden: Tensor | undefined, faults: Fault[]): Promise<void> {
+    const drawn = hidden ? await this.#engine.sample(frame.rows, hidden) : { sampled: [], faults: [] };
+    this.#tracer.mark('compute');
+    const failed = [...faults, ...drawn.faults];
     const answer: TokensFrame = {
       kind: 'tokens',
       epoch: frame.epoch,
       step: frame.step,
-      sampled: sampled.map(({ session, token, finish }) => ({
-        session,
-        token,
-        outcome: token === undefined ? 'failed' : (finish ?? 'next'),
-      })),
+      sampled: [
+        ...drawn.sampled.map(
+          ({ session, token, finish }): SampledToken => ({ session, token, outcome: finish ?? 'next' }),
+        ),
+        ...failed.map(({ session }): SampledToken => ({ session, token: undefined, outcome: 'failed' })),
+      ],
     };
     if (this.#scheduler) this.#scheduler.complete(answer.step, answer.sampled);
     else this.#outlets.send(answer);
-    this.#tell(sampled);
+    this.#tell(drawn.sampled, failed);
   }
 
-  #tell(sampled: readonly Sampled[]): void {
-    const events: TokenEvent[] = [];
-    for (const { requestId, index, token, finish, logprobs } of sampled) {
-      if (token !== undefined && finish === 'stop') events.push({ requestId, index, token: null, finish });
-      else if (token !== undefined) events.push({ requestId, index, token, finish, ...logprobs });
-      else this.#outlets.failed({ requestId, code: 'engine_failed', message: this.#notFinite() });
-    }
+  #tell(sampled: readonly Sampled[], faults: readonly Fault[]): void {
+    const events = sampled.map(({ requestId, index, token, finish, logprobs, cachedTokens }): TokenEvent => {
+      const cached = cachedTokens === undefined ? {} : { cachedTokens };
+      if (finish === 'stop') return { requestId, index, token: null, finish, ...cached };
+      return { requestId, index, token, finish, ...logprobs, ...cached };
+    });
     if (events.length > 0) this.#outlets.tokens(events);
+    for (const { requestId, code, message } of faults) {
+      if (requestId !== undefined) this.#outlets.failed({ requestId, code, message });
+    }
   }
+}
 
-  #notFinite(): string {
-    return `the logits after layers ${formatRange(this.#spec.range)} are not finite: a weight of the model is damaged`;
-  }
+function failOp({ session, code, message }: Fault): SessionOp {
+  return { op: 'fail', session, code, message };
 }

@@ -5,10 +5,12 @@ import { asEspalierError, EspalierError } from '../../protocol/errors.ts';
 import { STATS_INTERVAL_MS } from '../../protocol/limits.ts';
 import { WorkerCommand, type WorkerEvent } from '../../protocol/worker.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Frame } from './frame.ts';
 import { HopClient, HopServer } from './hop.ts';
 import { Meter } from './meter.ts';
 import { makeSettle } from './settle.ts';
 import { StageLoop } from './stage-loop.ts';
+import { Tracer } from './tracer.ts';
 
 type Load = WorkerCommand & { kind: 'load' };
 
@@ -26,6 +28,7 @@ class Worker {
   readonly #server: HopServer;
   readonly #loop: StageLoop;
   readonly #meter = new Meter(performance.now());
+  readonly #tracer = new Tracer(() => performance.timeOrigin + performance.now());
   #next: HopClient | undefined;
   #openHops = 0;
 
@@ -38,18 +41,27 @@ class Worker {
     const { spec } = load;
     this.#load = load;
     this.#engine = engine;
-    this.#loop = new StageLoop(spec, engine, bytes, this.#meter, {
-      send: (frame) => this.#next?.send(frame),
-      tokens: (tokens) => send({ kind: 'tokens', tokens }),
-      failed: (failure) => send({ kind: 'request-failed', failure }),
-      settle,
-    });
+    this.#loop = new StageLoop(
+      spec,
+      engine,
+      bytes,
+      { meter: this.#meter, tracer: this.#tracer },
+      {
+        send: (frame) => this.#send(frame),
+        tokens: (tokens) => send({ kind: 'tokens', tokens }),
+        failed: (failure) => send({ kind: 'request-failed', failure }),
+        settle: () => this.#tracer.tidy(settle),
+      },
+    );
     const fromStage = (spec.index + spec.stageCount - 1) % spec.stageCount;
     this.#server = new HopServer(
       { epoch: spec.epoch, fromStage, hopToken: spec.hopToken },
       {
         onLinked: () => this.#hopOpened(),
-        onFrame: (frame) => this.#loop.receive(frame),
+        onFrame: (frame) => {
+          if (frame.kind === 'tokens') this.#tracer.answered(frame.step);
+          this.#loop.receive(frame);
+        },
         onLost: (reason) =>
           die(new EspalierError('stage_lost', `the hop from stage ${fromStage} was lost: ${reason}`)),
         onRefused: (reason) => process.stderr.write(`${reason}\n`),
@@ -62,11 +74,11 @@ class Worker {
     // loaded here, so that a missing library is an answer and not a crash
     const { Engine } = await import('../engine/engine.ts');
     const { TensorBytes } = await import('../engine/tensor-bytes.ts');
-    const { modelDir, range, contextTokens, maxSessions } = spec;
+    const { modelDir, range, contextTokens, maxSessions, kvTokens } = spec;
     const collect = globalThis.gc as Parameters<typeof makeSettle>[1];
     const settle = makeSettle(() => loaded?.kvBytes ?? 0, collect);
     let loaded: Engine | undefined;
-    const engine = await Engine.load({ modelDir, range, contextTokens, maxSessions, settle });
+    const engine = await Engine.load({ modelDir, range, contextTokens, maxSessions, kvTokens, settle });
     loaded = engine;
     if (engine.fingerprint !== spec.modelFingerprint) {
       throw new EspalierError(
@@ -100,6 +112,7 @@ class Worker {
     if (command.kind === 'cancel') this.#loop.cancel(command.requestId);
     if (command.kind === 'link') this.link(command.next).catch(die);
     if (command.kind === 'generate') this.#generate(command);
+    if (command.kind === 'trace') send({ kind: 'trace', steps: this.#tracer.steps() });
   }
 
   #generate({ request }: WorkerCommand & { kind: 'generate' }): void {
@@ -111,6 +124,11 @@ class Worker {
     }
   }
 
+  #send(frame: Frame): void {
+    this.#next?.send(frame, (bytes) => this.#tracer.encoded(bytes));
+    this.#tracer.mark('send');
+  }
+
   #hopOpened(): void {
     this.#openHops += 1;
     if (this.#openHops === 2) send({ kind: 'linked' });
@@ -120,9 +138,18 @@ class Worker {
     const interval = this.#meter.report(performance.now(), this.#next?.sentBytes ?? 0);
     const { weightBytes, kvBytes, sessionCount: sessions } = this.#engine;
     const residentBytes = process.memoryUsage.rss();
+    const { kvUse } = this.#loop;
     send({
       kind: 'stats',
-      stats: { pid: process.pid, residentBytes, weightBytes, kvBytes, sessions, ...interval },
+      stats: {
+        pid: process.pid,
+        residentBytes,
+        weightBytes,
+        kvBytes,
+        sessions,
+        ...(kvUse && { kvUse }),
+        ...interval,
+      },
     });
   }
 }

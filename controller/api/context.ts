@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { EspalierError } from '../../protocol/errors.ts';
 import { MAX_REQUESTS } from '../../protocol/limits.ts';
 import type { ClusterStatus } from '../../protocol/status.ts';
+import type { ChromeTrace } from '../../protocol/trace.ts';
 import type { TextModel } from '../text-model.ts';
 import type { TokenSource } from '../token-source.ts';
 import { RequestError } from './request-error.ts';
@@ -16,6 +17,8 @@ export interface ApiDeps {
   /** the text side of the deployed model; undefined before there is one */
   textModel(): TextModel | undefined;
   status(): ClusterStatus;
+  /** the last steps of all stages; @throws EspalierError not_ready */
+  trace(steps: number): Promise<ChromeTrace>;
   log: Logger;
 }
 

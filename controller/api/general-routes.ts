@@ -1,8 +1,11 @@
-// The routes that belong to no dialect: the front page, health, the status.
+// The routes that belong to no dialect: the front page, health, the status, the trace.
 import type { FastifyInstance } from 'fastify';
+import { MAX_TRACE_STEPS } from '../../protocol/limits.ts';
 import { STATUS_PATH } from '../../protocol/status.ts';
+import { DEFAULT_TRACE_STEPS, TRACE_PATH } from '../../protocol/trace.ts';
 import { ESPALIER_VERSION } from '../../protocol/version.ts';
 import type { ApiContext } from './context.ts';
+import { RequestError } from './request-error.ts';
 import type { RouteTable } from './route-table.ts';
 
 export function generalRoutes(app: FastifyInstance, { deps }: ApiContext, routes: RouteTable): void {
@@ -19,4 +22,18 @@ export function generalRoutes(app: FastifyInstance, { deps }: ApiContext, routes
   });
 
   app.get(STATUS_PATH, () => deps.status());
+
+  app.get(TRACE_PATH, ({ query }) => deps.trace(stepCount(query)));
+}
+
+/** `?steps=N`. @throws RequestError invalid_request */
+function stepCount(query: unknown): number {
+  const { steps = String(DEFAULT_TRACE_STEPS) } = query as { steps?: unknown };
+  const count = typeof steps === 'string' && /^\d{1,9}$/.test(steps) ? Number(steps) : 0;
+  if (count >= 1 && count <= MAX_TRACE_STEPS) return count;
+  throw new RequestError(
+    'invalid_request',
+    `steps: it takes one whole number from 1 to ${MAX_TRACE_STEPS}, the steps that a stage keeps.`,
+    'steps',
+  );
 }

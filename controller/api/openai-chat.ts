@@ -120,9 +120,10 @@ async function wholeAnswer(events: AsyncIterable<ChatEvent>, head: AnswerHead): 
   throw new Error('a chat ended without its finish');
 }
 
-function usageFields({ promptTokens, completionTokens }: ChatUsage): object {
+function usageFields({ promptTokens, cachedTokens, completionTokens }: ChatUsage): object {
   return {
     prompt_tokens: promptTokens,
+    prompt_tokens_details: { cached_tokens: cachedTokens },
     completion_tokens: completionTokens,
     total_tokens: promptTokens + completionTokens,
   };

@@ -43,6 +43,7 @@ export async function readModelCard(folder: ModelFolder, id?: string): Promise<M
     architecture: config.model_type,
     layerCount: config.num_hidden_layers,
     vocabSize: config.vocab_size,
+    attentionHeads: numberIn(config, 'num_attention_heads') || 1,
     contextTokens: config.max_position_embeddings,
     quantization: config.quantization ? `${config.quantization.bits}-bit` : 'unquantized',
     layerBytes,
@@ -63,13 +64,15 @@ function loadedBytes(config: ModelConfig, tensor: string, { dtype, byteLength }:
 
 /** Multi-head latent attention keeps one latent and one rotated key a token (DeepSeek-V2, section 2.1). */
 function kvValuesPerToken(config: ModelConfig): number {
-  const number = (key: string) => {
-    const value = config[key];
-    return typeof value === 'number' ? value : 0;
-  };
+  const number = (key: string) => numberIn(config, key);
   const latent = number('kv_lora_rank');
   if (latent > 0) return latent + number('qk_rope_head_dim');
   const heads = number('num_attention_heads');
   const headDim = number('head_dim') || config.hidden_size / Math.max(heads, 1);
   return 2 * (number('num_key_value_heads') || heads) * headDim;
+}
+
+function numberIn(config: ModelConfig, key: string): number {
+  const value = config[key];
+  return typeof value === 'number' ? value : 0;
 }

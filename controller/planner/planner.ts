@@ -1,6 +1,7 @@
 // Pure: nodes and a model card in, a plan out. Splits the layers into contiguous ranges so that the fullest node, by
 // the share of its memory, is as empty as it can be; exact, by dynamic programming.
 import { EspalierError } from '../../protocol/errors.ts';
+import { KV_BLOCK_TOKENS } from '../../protocol/limits.ts';
 import type { ModelCard, Plan, PlannedStage } from '../../protocol/plan.ts';
 
 export interface PlannerNode {
@@ -11,6 +12,11 @@ export interface PlannerNode {
 
 /** Share of a node's memory that weights and KV may take: the rest is the system's and the agent's. */
 const USABLE_SHARE = 0.75;
+/** Share of the smallest node's memory that a prefill may take beside them for a while, but at least so much. */
+const PREFILL_SHARE = 1 / 64;
+const MIN_PREFILL_BYTES = 256 * 1024 * 1024;
+/** KV beyond so many conversations of the model's full length would hardly be used: the memory stays the system's. */
+const MAX_KV_CONTEXTS = 4;
 
 /**
  * Plans the model over all given nodes, in their order. More nodes than layers leave the last ones out.
@@ -31,7 +37,21 @@ export function planStages(card: ModelCard, nodes: readonly PlannerNode[], conte
     const room = node.memoryBytes * USABLE_SHARE;
     if (need > room) throw new EspalierError('not_enough_nodes', missing(card, node, need, room));
   }
-  return { engine: 'node-mlx', modelId: card.id, stages };
+  const smallest = Math.min(...used.map((node) => node.memoryBytes));
+  const prefillBytes = Math.max(MIN_PREFILL_BYTES, Math.floor(smallest * PREFILL_SHARE));
+  const modelId = card.id;
+  return { engine: 'node-mlx', modelId, stages, prefillBytes, kvTokens: kvTokens(card, used, stages) };
+}
+
+/** What the stage with the least room can hold, in whole blocks. */
+function kvTokens(card: ModelCard, nodes: readonly PlannerNode[], stages: readonly PlannedStage[]): number {
+  const rooms = stages.map(({ range, weightBytes: weights }, index) => {
+    const { memoryBytes } = nodes[index] as PlannerNode;
+    const tokenBytes = card.kvBytesPerTokenLayer * (range.end - range.start);
+    return (memoryBytes * USABLE_SHARE - weights) / tokenBytes;
+  });
+  const tokens = Math.min(...rooms, card.contextTokens * MAX_KV_CONTEXTS);
+  return Math.max(1, Math.floor(tokens / KV_BLOCK_TOKENS)) * KV_BLOCK_TOKENS;
 }
 
 /** Bytes of each layer with its KV; the first and the last also carry the embedding and the head. */

@@ -33,7 +33,7 @@ test('all reference conversations, from messages to reasoning and answer', async
     assert.equal(content, text.split('</think>\n\n')[1]);
     if (correct) assert.equal(content, expected_answer);
     assert.equal(textOf(events, 'reasoning'), text.split('\n</think>')[0]);
-    const usage = { promptTokens: prompt_ids.length, completionTokens: greedy_ids.length };
+    const usage = { promptTokens: prompt_ids.length, cachedTokens: 0, completionTokens: greedy_ids.length };
     assert.deepEqual(events.at(-1), { kind: 'finish', reason: 'stop', usage });
   }
 });

@@ -17,6 +17,7 @@ const CARD: ModelCard = {
   architecture: 'deepseek_v3',
   layerCount: 12,
   vocabSize: 100,
+  attentionHeads: 4,
   contextTokens: 1000,
   quantization: '4-bit',
   layerBytes: new Array(12).fill(100),

@@ -38,6 +38,15 @@ export class ModelCopy {
     writeFileSync(this.path('model.safetensors'), bytes);
   }
 
+  /** Puts bytes into a tensor. @param at the place of the first one among the tensor's own */
+  overwrite(tensor: string, at: number, bytes: Buffer): void {
+    const file = readFileSync(this.path('model.safetensors'));
+    const length = Number(file.readBigUInt64LE(0));
+    const begin = JSON.parse(file.subarray(8, 8 + length).toString())[tensor].data_offsets[0] as number;
+    bytes.copy(file, 8 + length + begin + at);
+    writeFileSync(this.path('model.safetensors'), file);
+  }
+
   restoreWeights(): void {
     cpSync(join(this.#source, 'model.safetensors'), this.path('model.safetensors'));
   }

@@ -5,7 +5,9 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { Engine, type Sampled } from '../../agent/engine/engine.ts';
 import type { Tensor } from '../../agent/engine/mlx.ts';
+import type { Fault } from '../../agent/engine/sessions.ts';
 import type { Row, SessionOp } from '../../agent/engine/step.ts';
+import { EspalierError } from '../../protocol/errors.ts';
 import type { Sampling } from '../../protocol/generate.ts';
 import type { LayerRange } from '../../protocol/plan.ts';
 import { demoModelDir } from './paths.ts';
@@ -27,6 +29,10 @@ export function evenRanges(layers: number, count: number): LayerRange[] {
   }));
 }
 
+function throwFirst([fault]: Fault[]): void {
+  if (fault) throw new EspalierError(fault.code, fault.message);
+}
+
 export class StageChain {
   readonly engines: Engine[];
   #session = 0;
@@ -39,10 +45,11 @@ export class StageChain {
     ranges: LayerRange[],
     modelDir = demoModelDir,
     contextTokens = 4096,
+    kvTokens = 1 << 20,
   ): Promise<StageChain> {
     const engines: Engine[] = [];
     for (const range of ranges)
-      engines.push(await Engine.load({ modelDir, range, contextTokens, maxSessions: 64, settle }));
+      engines.push(await Engine.load({ modelDir, range, contextTokens, maxSessions: 64, kvTokens, settle }));
     return new StageChain(engines);
   }
 
@@ -63,8 +70,10 @@ export class StageChain {
   async forward(rows: Row[], ids: number[], ops: SessionOp[] = []): Promise<Tensor> {
     let hidden: readonly number[] | Tensor = ids;
     for (const engine of this.engines) {
-      engine.apply(ops);
-      hidden = await engine.run(rows, hidden);
+      const before = engine.apply(ops);
+      const ran = await engine.run(rows, hidden);
+      throwFirst([...before, ...ran.faults]);
+      hidden = ran.hidden;
     }
     await settle();
     return hidden as Tensor;
@@ -77,9 +86,16 @@ export class StageChain {
     return (logits.tolist() as number[][])[0] ?? [];
   }
 
+  /** @throws EspalierError of the first session that cannot be drawn */
+  async sample(rows: Row[], hidden: Tensor): Promise<Sampled[]> {
+    const { sampled, faults } = await this.last.sample(rows, hidden);
+    throwFirst(faults);
+    return sampled;
+  }
+
   async step(rows: Row[], ids: number[], ops: SessionOp[] = []): Promise<Sampled[]> {
     const hidden = await this.forward(rows, ids, ops);
-    return this.last.sample(rows, hidden);
+    return this.sample(rows, hidden);
   }
 
   /** Generates alone, the prompt in chunks of `chunk` tokens. The stop token is part of the result. */

@@ -88,8 +88,8 @@ for (const { name, dir, layers, cases } of parityModels) {
       ];
       const hidden = await chain.forward(rows, [drawn.at(-1) as number, ...chunk]);
       last = logitsOf(chain, rows, hidden)[1];
-      const [sampled] = await chain.last.sample(rows, hidden);
-      drawn.push(sampled?.token);
+      const [sampled] = await chain.sample(rows, hidden);
+      drawn.push(sampled?.token as number);
       done += chunk.length;
     }
     assertLogits(last, long);

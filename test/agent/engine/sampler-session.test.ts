@@ -31,7 +31,7 @@ async function start({ options, stopIds = [1], maxTokens = 50 }: Wanted): Promis
   const rows = [{ session, position: 0, count: prompt.length, sample: true }];
   const hidden = await chain.forward(rows, prompt, [{ ...op, promptIds } as SessionOp]);
   const logits = chain.lastLogits(rows, hidden);
-  const [sampled] = await chain.last.sample(rows, hidden);
+  const [sampled] = await chain.sample(rows, hidden);
   return { session, position: prompt.length, logits, sampled: sampled as Sampled };
 }
 
@@ -39,7 +39,7 @@ async function next({ session, position, sampled }: Running): Promise<Running> {
   const rows = [{ session, position, count: 1, sample: true }];
   const hidden = await chain.forward(rows, [sampled.token as number]);
   const logits = chain.lastLogits(rows, hidden);
-  const [drawn] = await chain.last.sample(rows, hidden);
+  const [drawn] = await chain.sample(rows, hidden);
   return { session, position: position + 1, logits, sampled: drawn as Sampled };
 }
 

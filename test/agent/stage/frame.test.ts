@@ -9,7 +9,14 @@ import {
   type StepFrame,
 } from '../../../agent/stage/frame.ts';
 import type { Sampling } from '../../../protocol/generate.ts';
-import { MAX_LOGIT_BIAS, MAX_ROWS, MAX_SESSIONS, MAX_VOCABULARY } from '../../../protocol/limits.ts';
+import {
+  MAX_FAULT_CHARS,
+  MAX_LOGIT_BIAS,
+  MAX_SESSIONS,
+  MAX_STEP_OPS,
+  MAX_VOCABULARY,
+} from '../../../protocol/limits.ts';
+import { PROTOCOL_VERSION } from '../../../protocol/version.ts';
 import { GREEDY } from '../../support/sampling.ts';
 
 const step: StepFrame = {
@@ -27,7 +34,11 @@ const step: StepFrame = {
       maxTokens: 5,
       stopIds: [],
       promptIds: [0, 9, 300],
+      from: { session: 4, length: 70_000, take: true },
     },
+    { op: 'keep', session: 5 },
+    { op: 'trim', session: 6, length: 0 },
+    { op: 'fail', session: 7, code: 'kv_full', message: 'layers 0–3: no KV' },
   ],
   rows: [
     { session: 8, position: 100_000, count: 1, sample: true },
@@ -72,8 +83,8 @@ test('frames survive the way over a socket, however its bytes are cut', () => {
 for (const [what, frame, message] of [
   ['another magic', spoiled(0, 0x20544547), /ESPL/],
   ['another protocol', spoiled(4, 0x00010063), /protocol 99.*upgrade this side/],
-  ['an unknown kind', spoiled(4, 0x00090001), /kind 9/],
-  ['an unknown dtype', spoiled(4, 0x09010001), /dtype 9/],
+  ['an unknown kind', spoiled(4, 0x00090000 + PROTOCOL_VERSION), /kind 9/],
+  ['an unknown dtype', spoiled(4, 0x09010000 + PROTOCOL_VERSION), /dtype 9/],
   ['too many rows', spoiled(16, 65), /65 rows/],
   ['endless operations', spoiled(20, 0xffffffff), /operations/],
   ['operations that are no JSON', spoiled(20, 20), /JSON/],
@@ -103,10 +114,15 @@ test('the operations of a step fit, if every session there can be opens with all
   const ops = Array.from({ length: MAX_SESSIONS }, (_, i): SessionOp => {
     const stopIds = Array.from({ length: 64 }, (_, id) => MAX_VOCABULARY - 1 - id);
     const requestId = '\u0001'.repeat(100);
-    return { op: 'open', session: 2 ** 32 - 1 - i, requestId, sampling, maxTokens: 1e6, stopIds, promptIds };
+    const session = 2 ** 32 - 1 - i;
+    const from = { session: session - 100, length: 1e6, take: false };
+    return { op: 'open', session, requestId, sampling, maxTokens: 1e6, stopIds, promptIds, from };
   });
-  for (let session = 0; session < 4 * MAX_ROWS - MAX_SESSIONS; session++)
-    ops.push({ op: 'drop', session: 2 ** 32 - 1 - session });
+  for (let session = 0; session < MAX_SESSIONS; session++) {
+    ops.push({ op: 'keep', session: 2 ** 32 - 1 - session });
+    ops.push({ op: 'fail', session, code: 'engine_failed', message: 'x'.repeat(MAX_FAULT_CHARS) });
+  }
+  while (ops.length < MAX_STEP_OPS) ops.push({ op: 'drop', session: 2 ** 32 - 1 - ops.length });
   const frame: StepFrame = { kind: 'step', epoch: 1, step: 1, ops, rows: [] };
   assert.deepEqual(new FrameReader().push(encodeFrame(frame)), [frame]);
 });
@@ -129,4 +145,13 @@ test('no bytes whatever do anything but give frames or a FrameError', () => {
     }
   }
   assert.ok(refused > 300, `only ${refused} of 3,000 spoiled streams were noticed`);
+});
+
+test('the reason of a fault is cut to what a frame may hold', () => {
+  const ops: SessionOp[] = [
+    { op: 'fail', session: 1, code: 'internal', message: 'y'.repeat(MAX_FAULT_CHARS + 1) },
+  ];
+  const [frame] = new FrameReader().push(encodeFrame({ kind: 'step', epoch: 1, step: 1, ops, rows: [] }));
+  assert.ok(frame?.kind === 'step' && frame.ops[0]?.op === 'fail');
+  assert.equal(frame.ops[0].message, 'y'.repeat(MAX_FAULT_CHARS));
 });

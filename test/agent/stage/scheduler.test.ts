@@ -4,26 +4,21 @@ import { describe, test } from 'node:test';
 import { type ScheduledStep, Scheduler, type SchedulerOptions } from '../../../agent/stage/scheduler.ts';
 import type { Sampling } from '../../../protocol/generate.ts';
 import { GREEDY } from '../../support/sampling.ts';
+import { line } from '../../support/transcript.ts';
 
 const LIMITS: SchedulerOptions = {
   stageCount: 2,
   prefillChunkTokens: 4,
+  maxChunkScores: 1e12,
   maxSessions: 8,
   maxWaiting: 8,
   maxRows: 16,
+  kvTokens: 1 << 20,
 };
 
 function request(requestId: string, promptTokens: number) {
   const promptIds = Array.from({ length: promptTokens }, (_, i) => 10 + i);
   return { requestId, promptIds, maxTokens: 100, stopIds: [1], sampling: GREEDY };
-}
-
-/** `#1 +a s1@0×4` : step 1 opens request a as a session, whose tokens 0 to 3 it holds; `!` marks a sampling row. */
-function line(step: ScheduledStep | undefined): string {
-  if (!step) return 'nothing';
-  const ops = step.ops.map((op) => (op.op === 'open' ? `+${op.requestId}` : `-s${op.session}`));
-  const rows = step.rows.map((row) => `s${row.session}@${row.position}×${row.count}${row.sample ? '!' : ''}`);
-  return [`#${step.step}`, ...ops, ...rows].join(' ');
 }
 
 /** All steps that can be run now. */

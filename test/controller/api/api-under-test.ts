@@ -3,11 +3,17 @@ import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import pino from 'pino';
 import { type Api, type ApiOptions, createApi } from '../../../controller/api/server.ts';
+import { makeTrace } from '../../../controller/trace/trace.ts';
+import { EspalierError } from '../../../protocol/errors.ts';
 import type { HostPort } from '../../../protocol/node.ts';
 import type { ClusterState, ClusterStatus } from '../../../protocol/status.ts';
 import { type ReferenceCase, referenceCases } from '../../support/reference.ts';
 import { ScriptedSource } from '../scripted-source.ts';
 import { demoTextModel } from '../support.ts';
+import { ring } from '../trace/ring.ts';
+
+/** What its stages tell of their last 300 steps. */
+const TRACED = ring({ computeUs: [900, 500, 700], linkUs: [60, 60, 60], steps: 300 });
 
 export interface ApiUnderTest {
   api: Api;
@@ -31,7 +37,16 @@ export async function startApi(
   const source = new ScriptedSource();
   let status = idleStatus(model.id);
   const api = await createApi(
-    { source, textModel: () => model, status: () => status, log: pino({ level: 'silent' }) },
+    {
+      source,
+      textModel: () => model,
+      status: () => status,
+      trace: async (steps) => {
+        if (status.state !== 'serving') throw new EspalierError('not_ready', `it is ${status.state}`);
+        return makeTrace({ engine: 'node-mlx', model: model.id, epoch: 1 }, TRACED, steps);
+      },
+      log: pino({ level: 'silent' }),
+    },
     options,
   );
   t.after(() => api.close());

@@ -32,6 +32,7 @@ function deltaOf(chunk: Chunk): Delta {
 
 const USAGE = {
   prompt_tokens: sum.prompt_ids.length,
+  prompt_tokens_details: { cached_tokens: 0 },
   completion_tokens: sum.greedy_ids.length,
   total_tokens: sum.prompt_ids.length + sum.greedy_ids.length,
 };

@@ -3,8 +3,9 @@ import { type AddressInfo, createServer } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import OpenAI from 'openai';
 import { type ErrorCode, EspalierError } from '../../../protocol/errors.ts';
-import { MAX_API_BODY_BYTES } from '../../../protocol/limits.ts';
+import { MAX_API_BODY_BYTES, MAX_TRACE_STEPS } from '../../../protocol/limits.ts';
 import { ClusterStatus } from '../../../protocol/status.ts';
+import { type ChromeTrace, DEFAULT_TRACE_STEPS, TRACE_PATH, TraceMetadata } from '../../../protocol/trace.ts';
 import {
   type ApiUnderTest,
   type Failure,
@@ -34,7 +35,8 @@ test('the front page lists the routes, and HEAD has none of it', async (t) => {
   const page = await fetch(url);
   assert.equal(page.status, 200);
   const text = await page.text();
-  for (const route of ['/health', '/v1/models', '/v1/chat/completions', '/cluster/v1/status']) {
+  const routes = ['/health', '/v1/models', '/v1/chat/completions', '/cluster/v1/status', '/cluster/v1/trace'];
+  for (const route of routes) {
     assert.ok(text.includes(route), route);
   }
   const head = await fetch(url, { method: 'HEAD' });
@@ -73,6 +75,33 @@ test('the status is the public picture', async (t) => {
   const { url } = await startApi(t);
   const status = ClusterStatus.parse(await (await fetch(`${url}/cluster/v1/status`)).json());
   assert.equal(status.state, 'serving');
+});
+
+test('the trace has as many of the last steps as are asked for', async (t) => {
+  const { url } = await startApi(t);
+  for (const [query, steps] of [
+    ['', DEFAULT_TRACE_STEPS],
+    ['?steps=1', 1],
+    [`?steps=${MAX_TRACE_STEPS}`, 300],
+  ] as const) {
+    const trace = (await (await fetch(`${url}${TRACE_PATH}${query}`)).json()) as ChromeTrace;
+    assert.equal(TraceMetadata.parse(trace.metadata).summary.steps, steps);
+    assert.equal(trace.displayTimeUnit, 'ms');
+    const ofHead = trace.traceEvents.filter(
+      (event) => event.ph === 'X' && event.cat === 'step' && event.pid === 1,
+    );
+    assert.equal(ofHead.length, steps);
+  }
+});
+
+test('a number of steps that cannot be is refused, a trace of a cluster that does not serve too', async (t) => {
+  const api = await startApi(t);
+  for (const steps of ['0', '513', '-1', '1.5', 'all', '', '1&steps=2', '1e2']) {
+    const response = await fetch(`${api.url}${TRACE_PATH}?steps=${steps}`);
+    assert.match(await assertError(response, 400, 'invalid_request', 'steps'), /from 1 to 512/);
+  }
+  api.setState('degraded', 'studio-2 is lost');
+  await assertError(await fetch(`${api.url}${TRACE_PATH}`), 503, 'not_ready');
 });
 
 test('while the cluster does not serve, chats get 503 with its reason and Retry-After', async (t) => {

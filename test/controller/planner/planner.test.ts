@@ -9,6 +9,7 @@ function card(layerBytes: number[], extra: Partial<ModelCard> = {}): ModelCard {
     architecture: 'deepseek_v3',
     layerCount: layerBytes.length,
     vocabSize: 100,
+    attentionHeads: 4,
     contextTokens: 1000,
     quantization: '4-bit',
     layerBytes,
@@ -84,4 +85,17 @@ test('the KV of one session is part of what must fit', () => {
   const tight = card([40, 40], { kvBytesPerTokenLayer: 1 });
   planStages(tight, nodes(100, 100), 30);
   assert.throws(() => planStages(tight, nodes(100, 100), 40), { code: 'not_enough_nodes' });
+});
+
+test('KV is planned for the stage with the least room, in whole blocks, and no more than four full conversations', () => {
+  const bytes = { kvBytesPerTokenLayer: 10, contextTokens: 100_000 };
+  // two layers each: 75 % of the memory less 20 bytes of weights, over 20 bytes a token
+  const wide = planStages(card([10, 10, 10, 10], bytes), nodes(40_000, 30_000), 0);
+  assert.deepEqual(
+    wide.stages.map(({ range }) => range.end - range.start),
+    [2, 2],
+  );
+  assert.equal(wide.kvTokens, 256 * Math.floor((30_000 * 0.75 - 20) / 20 / 256));
+  const short = planStages(card([10, 10], { ...bytes, contextTokens: 1_000 }), nodes(1e9), 0);
+  assert.equal(short.kvTokens, 256 * Math.floor(4_000 / 256));
 });

@@ -1,0 +1,190 @@
+// What the scheduler does with KV, by transcripts: reuse, room, eviction, and sessions that pause.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { Scheduler, type SchedulerOptions } from '../../../agent/stage/scheduler.ts';
+import { KV_BLOCK_TOKENS } from '../../../protocol/limits.ts';
+import { GREEDY } from '../../support/sampling.ts';
+import { line } from '../../support/transcript.ts';
+
+const BLOCK = KV_BLOCK_TOKENS;
+const OPTIONS: SchedulerOptions = {
+  stageCount: 1,
+  prefillChunkTokens: 1024,
+  maxChunkScores: 1e12,
+  maxSessions: 8,
+  maxWaiting: 8,
+  maxRows: 16,
+  kvTokens: 100 * BLOCK,
+};
+
+/** `count` tokens of a text of its own. */
+const text = (seed: number, count: number) => Array.from({ length: count }, (_, i) => seed * 10_000 + i);
+
+class Play {
+  readonly scheduler: Scheduler;
+
+  constructor(options: Partial<SchedulerOptions> = {}) {
+    this.scheduler = new Scheduler({ ...OPTIONS, ...options });
+  }
+
+  ask(requestId: string, promptIds: number[], maxTokens = 1000): void {
+    this.scheduler.add({ requestId, promptIds, maxTokens, stopIds: [1], sampling: GREEDY });
+  }
+
+  /** One step, answered at once: each sampling row draws `token`, which ends the answer of the sessions named. */
+  step(token = 50, ends: number[] = []): string {
+    const step = this.scheduler.next();
+    const drawn = (step?.rows ?? []).filter((row) => row.sample);
+    if (step) {
+      const outcome = (session: number) => (ends.includes(session) ? ('length' as const) : ('next' as const));
+      this.scheduler.complete(
+        step.step,
+        drawn.map(({ session }) => ({ session, token, outcome: outcome(session) })),
+      );
+    }
+    return line(step);
+  }
+}
+
+describe('prefix reuse', () => {
+  test('the next turn of a conversation takes over its KV and computes only what is new', () => {
+    const play = new Play();
+    play.ask('a', text(1, 100));
+    assert.equal(play.step(50), '#1 +a s1@0×100!');
+    assert.equal(play.step(51, [1]), '#2 s1@100×1!');
+    // 51 was drawn but never went into a step: its KV does not exist
+    play.ask('b', [...text(1, 100), 50, 51, ...text(2, 8)]);
+    assert.equal(play.step(), '#3 =s1 +b(takes 101 of s1) s2@101×9!');
+  });
+
+  test('a prompt that leaves a kept conversation in the middle copies what both share', () => {
+    const play = new Play();
+    play.ask('a', text(1, 100));
+    play.step(50, [1]);
+    play.ask('b', [...text(1, 60), ...text(2, 10)]);
+    assert.equal(play.step(50, [2]), '#2 =s1 +b(copies 60 of s1) s2@60×10!');
+    play.ask('c', text(1, 100));
+    assert.equal(play.step(), '#3 =s2 +c(copies 99 of s1) s3@99×1!', 'the last token is always computed');
+  });
+
+  test('conversations with one system prompt share it while they run', () => {
+    const play = new Play();
+    play.ask('a', [...text(1, 40), 7]);
+    play.step();
+    play.ask('b', [...text(1, 40), 8, 9]);
+    assert.equal(play.step(), '#2 +b(copies 40 of s1) s1@41×1! s2@40×2!');
+  });
+
+  test('of a running prompt only what earlier steps wrote can be shared', () => {
+    const play = new Play({ prefillChunkTokens: 32 });
+    play.ask('a', text(1, 100));
+    play.step();
+    play.ask('b', [...text(1, 100), 8]);
+    assert.equal(play.step(), '#2 +b(copies 32 of s1) s1@32×32');
+  });
+
+  test('fewer common tokens than a copy is worth are computed', () => {
+    const play = new Play();
+    play.ask('a', text(1, 100));
+    play.step(50, [1]);
+    play.ask('b', [...text(1, 15), ...text(2, 10)]);
+    assert.equal(play.step(), '#2 =s1 +b s2@0×25!');
+  });
+
+  test('a cancelled request leaves its KV to the next one, a failed one does not', () => {
+    const play = new Play();
+    play.ask('a', text(1, 100));
+    play.step();
+    play.scheduler.cancel('a');
+    play.ask('b', [...text(1, 100), 50]);
+    const step = play.scheduler.next();
+    assert.equal(line(step), '#2 =s1 +b(takes 100 of s1) s2@100×1!');
+    play.scheduler.complete(2, [{ session: 2, token: undefined, outcome: 'failed' }]);
+    play.ask('c', text(1, 100));
+    assert.equal(play.step(), '#3 -s2 +c s3@0×100!');
+  });
+
+  test('the same question again leaves one copy, not two', () => {
+    const play = new Play();
+    play.ask('a', text(1, 100));
+    play.step(50, [1]);
+    play.ask('b', text(1, 100));
+    assert.equal(play.step(50, [2]), '#2 =s1 +b(copies 99 of s1) s2@99×1!');
+    assert.equal(play.step(), '#3 -s2');
+    assert.equal(play.scheduler.kvUse.keptTokens, BLOCK);
+  });
+});
+
+describe('room', () => {
+  test('what is kept is given up, least recently used first, when a prompt needs the room', () => {
+    const play = new Play({ kvTokens: 4 * BLOCK });
+    for (const [seed, id] of ['a', 'b', 'c'].entries()) {
+      play.ask(id, text(seed + 1, 100));
+      play.step(50, [seed + 1]);
+    }
+    assert.equal(play.step(), '#4 =s3');
+    assert.deepEqual(play.scheduler.kvUse, { totalTokens: 4 * BLOCK, liveTokens: 0, keptTokens: 3 * BLOCK });
+    play.ask('d', [...text(1, 50), 3]);
+    assert.equal(play.step(50, [4]), '#5 +d(copies 50 of s1) s4@50×1!');
+    play.ask('e', text(5, 2 * BLOCK - 1));
+    assert.equal(play.step(), '#6 =s4 -s2 -s3 +e s5@0×511!');
+  });
+
+  test('where a copy has no room, the kept session gives up its own end', () => {
+    const play = new Play({ kvTokens: 2 * BLOCK });
+    play.ask('a', text(1, 2 * BLOCK - 1));
+    play.step(50, [1]);
+    play.ask('b', [...text(1, 300), 8]);
+    assert.equal(play.step(), '#2 =s1 +b(takes 300 of s1) s2@300×1!');
+  });
+
+  test('a prompt waits until others end, and later ones wait behind it', () => {
+    const play = new Play({ kvTokens: 2 * BLOCK });
+    play.ask('a', text(1, 200), 20);
+    play.step();
+    play.ask('b', text(2, 300), 20);
+    play.ask('c', text(3, 10), 20);
+    assert.equal(play.step(50, [1]), '#2 s1@200×1!');
+    assert.equal(play.step(), '#3 =s1 -s1 +b s2@0×300!');
+  });
+
+  test('a stream that needs room takes it from the youngest, which goes on later with what it had drawn', () => {
+    const play = new Play({ kvTokens: 2 * BLOCK });
+    play.ask('a', text(1, BLOCK - 1));
+    play.ask('b', text(2, 100));
+    assert.equal(play.step(50), '#1 +a +b s1@0×255!');
+    assert.equal(play.step(51), '#2 s1@255×1! s2@0×100!');
+    assert.equal(play.step(52), '#3 s2:0 s1@256×1!', 's1 needs its second block');
+    assert.equal(play.step(53, [1]), '#4 s1@257×1!');
+    assert.equal(play.step(54), '#5 =s1 -s1 s2@0×101!', 'its prompt and the token that was drawn');
+    assert.equal(play.step(), '#6 s2@101×1!');
+  });
+
+  test('a prompt that no stage could ever hold is refused, and an answer ends where the KV does', () => {
+    const play = new Play({ kvTokens: 2 * BLOCK });
+    assert.throws(() => play.ask('a', text(1, 2 * BLOCK)), { code: 'kv_full', message: /KV for 512/ });
+    play.ask('b', text(1, 2 * BLOCK - 5), 1000);
+    const step = play.scheduler.next();
+    const [open] = step?.ops ?? [];
+    assert.equal(open?.op === 'open' && open.maxTokens, 5);
+  });
+
+  test('everybody’s tokens are counted right after any number of conversations', () => {
+    const play = new Play({ kvTokens: 7 * BLOCK, prefillChunkTokens: 128 });
+    let asked = 0;
+    for (let round = 0; round < 600; round++) {
+      if (round % 3 === 0 && play.scheduler.waitingCount < 8) {
+        asked += 1;
+        play.ask(`r${asked}`, text(asked % 5, 20 + ((asked * 97) % 700)), 1 + ((asked * 13) % 200));
+      }
+      if (round % 17 === 0) play.scheduler.cancel(`r${asked - 1}`);
+      play.step(1_000_000 + round, round % 4 === 0 ? [asked % 9, asked - 2, asked - 5] : []);
+      const { totalTokens, liveTokens, keptTokens } = play.scheduler.kvUse;
+      assert.ok(liveTokens >= 0 && keptTokens >= 0 && liveTokens + keptTokens <= totalTokens);
+    }
+    for (let i = 0; i <= asked; i++) play.scheduler.cancel(`r${i}`);
+    play.step();
+    assert.equal(play.scheduler.sessionCount, 0);
+    assert.equal(play.scheduler.kvUse.liveTokens, 0);
+  });
+});
