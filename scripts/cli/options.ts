@@ -1,6 +1,7 @@
 // The options that several commands share, and the checks of their values. A wrong value is a usage error that names
 // the option and what it takes.
 import { InvalidArgumentError, Option } from 'commander';
+import { MAX_TRACE_STEPS } from '../../protocol/limits.ts';
 import { ClusterName, DEFAULT_CLUSTER } from '../../protocol/node.ts';
 
 export const DEFAULT_CONTROLLER_URL = 'http://127.0.0.1:7117';
@@ -35,6 +36,10 @@ export function parseNodeCount(text: string): number {
 
 export function parseTokenCount(text: string): number {
   return parseInteger(text, 1, 1_000_000, 'a number of tokens from 1 on');
+}
+
+export function parseStepCount(text: string): number {
+  return parseInteger(text, 1, MAX_TRACE_STEPS, `a number of steps from 1 to ${MAX_TRACE_STEPS}`);
 }
 
 /** Seconds with decimals, as milliseconds. */

@@ -10,6 +10,7 @@ import { demoCommand } from './demo.ts';
 import { EXIT } from './exit-codes.ts';
 import { packageFacts } from './package-root.ts';
 import { statusCommand } from './status.ts';
+import { traceCommand } from './trace.ts';
 
 const EXAMPLES = `
 Examples:
@@ -18,6 +19,7 @@ Examples:
   espalier agent --host 0.0.0.0          on every Mac that takes part
   espalier chat "How many r's are in strawberry?"
   espalier status --json
+  espalier trace                         why it is slow
 
 State lies under ESPALIER_HOME (default ~/.espalier).
 \`espalier help COMMAND\` says more about one command.`;
@@ -34,6 +36,7 @@ export function buildProgram(exit: (code: number) => void): Command {
     agentCommand,
     dashboardCommand,
     statusCommand,
+    traceCommand,
     chatCommand,
   ];
   for (const create of commands) program.addCommand(create(exit));

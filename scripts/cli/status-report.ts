@@ -35,7 +35,7 @@ function headline(status: ClusterStatus, controllerUrl: string): string {
 }
 
 function totals(status: ClusterStatus): string {
-  const { model } = status;
+  const { model, kv } = status;
   const modelText =
     model === null
       ? 'none yet'
@@ -55,6 +55,15 @@ function totals(status: ClusterStatus): string {
         `${formatCount(status.requestsCompleted)} done, ${formatCount(status.requestsFailed)} failed, ` +
         `${formatPlural(status.tokensTotal, 'token')} in all`,
     ],
+    ...(kv
+      ? [
+          [
+            'KV',
+            `${formatCount(kv.liveTokens)} of ${formatPlural(kv.totalTokens, 'token')} in use, ` +
+              `${formatCount(kv.keptTokens)} kept for later turns`,
+          ],
+        ]
+      : []),
   ]);
 }
 

@@ -26,7 +26,7 @@ async function nobody(): Promise<string> {
 }
 
 describe('help', () => {
-  for (const command of ['demo', 'controller', 'agent', 'dashboard', 'status', 'chat']) {
+  for (const command of ['demo', 'controller', 'agent', 'dashboard', 'status', 'trace', 'chat']) {
     test(`${command} --help: usage, every option, examples, exit codes`, async () => {
       const { code, stdout, stderr } = await run([command, '--help']);
       assert.equal(code, 0);
@@ -41,7 +41,7 @@ describe('help', () => {
   test('espalier --help lists every command and says where the state lies', async () => {
     const { code, stdout } = await run(['--help']);
     assert.equal(code, 0);
-    for (const command of ['demo', 'controller', 'agent', 'dashboard', 'status', 'chat']) {
+    for (const command of ['demo', 'controller', 'agent', 'dashboard', 'status', 'trace', 'chat']) {
       assert.match(stdout, new RegExp(`\n {2}${command} `));
     }
     assert.match(stdout, /ESPALIER_HOME/);
@@ -68,6 +68,8 @@ describe('wrong usage ends with 2 and says what is right', () => {
     [['chat', '--temperature', '3', 'x'], /--temperature.*from 0 .* to 2/],
     [['status', '--controller', 'ftp://x'], /write it like http:\/\/127\.0\.0\.1:7117/],
     [['chat'], /there is no question/],
+    [['trace', '--steps', '513'], /--steps.*'513' is invalid\. It takes a number of steps from 1 to 512/],
+    [['trace', '--controller', 'ftp://x'], /write it like http:\/\/127\.0\.0\.1:7117/],
   ];
   for (const [args, said] of cases) {
     test(`espalier ${args.join(' ')}`, async () => {

@@ -5,6 +5,7 @@ import {
   parseIntervalMs,
   parseNodeCount,
   parsePort,
+  parseStepCount,
   parseTemperature,
   parseTokenCount,
 } from '../../../scripts/cli/options.ts';
@@ -37,6 +38,15 @@ const parsers: [name: string, parse: (text: string) => number, good: [string, nu
       ['32768', 32768],
     ],
     ['0', '-5', 'many'],
+  ],
+  [
+    'steps',
+    parseStepCount,
+    [
+      ['1', 1],
+      ['512', 512],
+    ],
+    ['0', '513', 'all'],
   ],
   [
     'interval',
