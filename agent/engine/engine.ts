@@ -18,6 +18,8 @@ const LAYERWISE_FROM_TOKENS = 16;
 export interface EngineOptions extends SessionLimits {
   modelDir: string;
   range: LayerRange;
+  /** of the model that is wanted; any, where it is undefined */
+  fingerprint?: string;
   /** gives memory back: node-mlx frees tensors only after a garbage collection and a turn of the event loop */
   settle: () => Promise<void>;
 }
@@ -51,7 +53,6 @@ interface Answer {
 
 export class Engine {
   readonly weightBytes: number;
-  readonly fingerprint: string;
   readonly vocabSize: number;
   readonly hiddenSize: number;
   readonly isFirst: boolean;
@@ -66,13 +67,12 @@ export class Engine {
   private constructor(
     model: StageModel,
     options: EngineOptions,
-    facts: Pick<Engine, 'weightBytes' | 'fingerprint' | 'vocabSize' | 'hiddenSize' | 'isFirst' | 'isLast'>,
+    facts: Pick<Engine, 'weightBytes' | 'vocabSize' | 'hiddenSize' | 'isFirst' | 'isLast'>,
   ) {
     this.#model = model;
     this.#options = options;
     this.#sessions = new Sessions(options, model, `layers ${formatRange(options.range)}`);
     this.weightBytes = facts.weightBytes;
-    this.fingerprint = facts.fingerprint;
     this.vocabSize = facts.vocabSize;
     this.hiddenSize = facts.hiddenSize;
     this.isFirst = facts.isFirst;
@@ -85,6 +85,10 @@ export class Engine {
    */
   static async load(options: EngineOptions): Promise<Engine> {
     const folder = await openModelFolder(options.modelDir);
+    if (options.fingerprint !== undefined && folder.fingerprint !== options.fingerprint) {
+      const message = `${options.modelDir} on this node is not the model that the controller has`;
+      throw new EspalierError('model_mismatch', message);
+    }
     const { vocab_size: vocabSize, hidden_size: hiddenSize, num_hidden_layers: layers } = folder.config;
     if (vocabSize > MAX_VOCABULARY) {
       throw new EspalierError(
@@ -96,7 +100,6 @@ export class Engine {
     await options.settle();
     return new Engine(model, options, {
       weightBytes,
-      fingerprint: folder.fingerprint,
       vocabSize,
       hiddenSize,
       isFirst: options.range.start === 0,

@@ -23,6 +23,8 @@ const MAGIC = 0x4c505345;
 const HEADER_BYTES = 32;
 const ROW_BYTES = 12;
 const NO_TOKEN = 0xffffffff;
+/** A stage's number and a token of at most 200 characters, as JSON. */
+const MAX_HELLO_BYTES = 1_024;
 
 const KINDS = ['hello', 'step', 'tokens'] as const;
 const DTYPES = ['F32', 'BF16', 'F16'] as const satisfies WireDtype[];
@@ -219,6 +221,8 @@ function readHeader(buffer: Buffer): Header {
   if (header.width > MAX_HIDDEN_SIZE) throw new FrameError(`a hidden state ${header.width} wide`);
   if (header.hiddenBytes > MAX_FRAME_BYTES)
     throw new FrameError(`${header.hiddenBytes} bytes of hidden state`);
+  if (kind === 'hello' && (header.rows > 0 || header.jsonBytes > MAX_HELLO_BYTES))
+    throw new FrameError(`a hello of ${bodyBytes(header)} bytes`);
   if (kind !== 'step' && header.hiddenBytes > 0) throw new FrameError(`a ${kind} frame with a hidden state`);
   return header;
 }
@@ -301,9 +305,15 @@ function parseJson(bytes: Buffer): unknown {
 
 /** Cuts a socket's bytes into frames. Holds at most one incomplete frame. */
 export class FrameReader {
+  #mustGreet: boolean;
   #chunks: Buffer[] = [];
   #held = 0;
   #header: Header | undefined;
+
+  /** @param mustGreet whether the first frame must be a hello: memory is taken for nothing else before it */
+  constructor({ mustGreet = false }: { mustGreet?: boolean } = {}) {
+    this.#mustGreet = mustGreet;
+  }
 
   /** @throws FrameError for anything malformed; the reader must not be used after it */
   push(chunk: Buffer): Frame[] {
@@ -314,6 +324,9 @@ export class FrameReader {
       if (!this.#header) {
         if (this.#held < HEADER_BYTES) return frames;
         this.#header = readHeader(this.#take(HEADER_BYTES));
+        if (this.#mustGreet && this.#header.kind !== 'hello')
+          throw new FrameError('it did not begin with a hello');
+        this.#mustGreet = false;
       }
       const length = bodyBytes(this.#header);
       if (this.#held < length) return frames;

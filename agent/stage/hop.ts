@@ -59,7 +59,7 @@ export class HopServer {
     expected: { epoch: number; fromStage: number; hopToken: string },
     listener: HopListener,
   ): void {
-    const reader = new FrameReader();
+    const reader = new FrameReader({ mustGreet: true });
     const timer = setTimeout(() => refuse('it said no hello in time'), HOP_HELLO_TIMEOUT_MS);
     let reason = 'the other side closed it';
     const refuse = (why: string) => {

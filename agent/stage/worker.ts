@@ -74,18 +74,13 @@ class Worker {
     // loaded here, so that a missing library is an answer and not a crash
     const { Engine } = await import('../engine/engine.ts');
     const { TensorBytes } = await import('../engine/tensor-bytes.ts');
-    const { modelDir, range, contextTokens, maxSessions, kvTokens } = spec;
+    const { modelDir, range, modelFingerprint: fingerprint, contextTokens, maxSessions, kvTokens } = spec;
     const collect = globalThis.gc as Parameters<typeof makeSettle>[1];
     const settle = makeSettle(() => loaded?.kvBytes ?? 0, collect);
     let loaded: Engine | undefined;
-    const engine = await Engine.load({ modelDir, range, contextTokens, maxSessions, kvTokens, settle });
+    const limits = { contextTokens, maxSessions, kvTokens };
+    const engine = await Engine.load({ modelDir, range, fingerprint, ...limits, settle });
     loaded = engine;
-    if (engine.fingerprint !== spec.modelFingerprint) {
-      throw new EspalierError(
-        'model_mismatch',
-        `${modelDir} on this node is not the model that the controller has`,
-      );
-    }
     const worker = new Worker(load, engine, new TensorBytes(scratchDir), settle);
     const hopPort = await worker.#server.listen(hopHost);
     send({ kind: 'loaded', hopPort, weightBytes: engine.weightBytes });

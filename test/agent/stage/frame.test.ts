@@ -155,3 +155,13 @@ test('the reason of a fault is cut to what a frame may hold', () => {
   assert.ok(frame?.kind === 'step' && frame.ops[0]?.op === 'fail');
   assert.equal(frame.ops[0].message, 'y'.repeat(MAX_FAULT_CHARS));
 });
+
+test('before a hello, nothing else is read, and a hello is short', () => {
+  const reader = () => new FrameReader({ mustGreet: true });
+  assert.deepEqual(reader().push(bytes), frames, 'it begins with one');
+  const header = encodeFrame(step).subarray(0, 32);
+  assert.throws(() => reader().push(header), /did not begin with a hello/);
+  const hello = Buffer.from(encodeFrame(frames[0] as Frame));
+  hello.writeUInt32LE(1 << 20, 20);
+  assert.throws(() => reader().push(hello), /a hello of 1048576 bytes/);
+});
