@@ -27,8 +27,15 @@ export const Machine = z.object({
 });
 export type Machine = z.infer<typeof Machine>;
 
-/** A suite measures and tells its figures; progress goes to `say`. */
-export type Suite = (say: (line: string) => void) => Promise<Figure[]>;
+export interface SuiteContext {
+  /** where progress goes, a line at a time */
+  say: (line: string) => void;
+  /** how often each comparison is made; each has a number of its own when left out */
+  rounds?: number | undefined;
+}
+
+/** A suite measures and tells its figures. */
+export type Suite = (context: SuiteContext) => Promise<Figure[]>;
 
 /** A figure with its verdict. */
 export function figure(of: Omit<Figure, 'holds'>): Figure {
