@@ -4,7 +4,7 @@ import { isHeadTied } from '../../protocol/model-folder.ts';
 import type { LayerRange } from '../../protocol/plan.ts';
 import type { KvCache } from './kv-cache.ts';
 import { Embedding, Linear } from './linear.ts';
-import { ALL, mx, type Tensor } from './mlx.ts';
+import { mx, type Tensor } from './mlx.ts';
 import { ParameterList, type ParameterSpec } from './parameters.ts';
 import type { Rope, Rotation } from './rope.ts';
 import type { Row, SessionSource, StageModel } from './step.ts';
@@ -66,25 +66,6 @@ export function decoderParameters(
   return list.specs;
 }
 
-/**
- * Runs `attend` for each row's part of the step and joins the answers.
- * @param attend gets the row, its place, and `part`: of a tensor [1, heads, tokens, d] the row's [1, heads, count, d]
- * @returns [1, heads, tokens, d]
- */
-export function perRow(
-  rows: readonly Row[],
-  attend: (row: Row, place: number, part: (tensor: Tensor) => Tensor) => Tensor,
-): Tensor {
-  let begin = 0;
-  const outputs = rows.map((row, place) => {
-    const slice = mx.Slice(begin, begin + row.count);
-    begin += row.count;
-    // a step of one row needs no slices
-    return attend(row, place, (tensor) => (rows.length === 1 ? tensor : tensor.index(ALL, ALL, slice, ALL)));
-  });
-  return outputs.length === 1 ? (outputs[0] as Tensor) : mx.concatenate(outputs, 2);
-}
-
 /** One layer: x + attention(norm(x)), then that + feed-forward(norm(that)). */
 export class DecoderLayer {
   readonly attention: Attention;
@@ -123,7 +104,8 @@ export class Decoder implements StageModel {
   readonly #eps: number;
   readonly #embedding: Embedding | undefined;
   readonly #norm: Tensor | undefined;
-  readonly #head: Linear | undefined;
+  /** its own, or the embedding */
+  readonly #head: Linear | Embedding | undefined;
 
   constructor(
     args: DecoderArgs,
@@ -137,11 +119,11 @@ export class Decoder implements StageModel {
     this.#layers = Array.from({ length: range.end - range.start }, (_, i) =>
       makeLayer(`model.layers.${range.start + i}`, range.start + i),
     );
-    if (range.start === 0) this.#embedding = new Embedding(weights.linear('model.embed_tokens'));
+    if (range.start === 0) this.#embedding = new Embedding(weights, 'model.embed_tokens');
     if (range.end === args.num_hidden_layers) {
       this.#norm = weights.vector('model.norm.weight');
-      const head = weights.has('lm_head.weight') ? 'lm_head' : 'model.embed_tokens';
-      this.#head = new Linear(weights.linear(head));
+      if (weights.has('lm_head.weight')) this.#head = new Linear(weights, 'lm_head');
+      else this.#head = this.#embedding ?? new Embedding(weights, 'model.embed_tokens');
     }
   }
 
@@ -165,7 +147,8 @@ export class Decoder implements StageModel {
 
   head(hidden: Tensor): Tensor {
     if (!this.#norm || !this.#head) throw new Error('only the last stage holds the head');
-    return this.#head.forward(mx.fast.rmsNorm(hidden, this.#norm, this.#eps));
+    const normed = mx.fast.rmsNorm(hidden, this.#norm, this.#eps);
+    return this.#head instanceof Linear ? this.#head.forward(normed) : this.#head.logits(normed);
   }
 
   drop(session: number): void {

@@ -1,11 +1,12 @@
 // Grouped-query attention (Ainslie et al. 2023): several query heads share one key and value head. The attention of
 // Llama and Qwen; what differs between them (biases, norms) comes from the weights and from what overrides `normed`.
 import { z } from 'zod';
-import { type Attention, perRow, type StepContext } from './decoder.ts';
+import type { Attention, StepContext } from './decoder.ts';
 import { KvCache } from './kv-cache.ts';
 import { Linear } from './linear.ts';
 import { mx, type Tensor } from './mlx.ts';
 import type { ParameterList } from './parameters.ts';
+import { byRow, headsFirst, tokensFirst } from './rows.ts';
 import type { Weights } from './weights.ts';
 
 /** The fields that all architectures with this attention have in config.json. */
@@ -69,23 +70,19 @@ export function addAttention(
 export class GroupedQueryAttention implements Attention {
   readonly cache = new KvCache();
   readonly #heads: Heads;
-  readonly #query: Linear;
-  readonly #key: Linear;
-  readonly #value: Linear;
+  readonly #queryKeyValue: Linear;
   readonly #output: Linear;
 
   /** @param path of the module that holds q_proj, k_proj, v_proj and o_proj */
   constructor(args: GroupedQueryArgs, weights: Weights, path: string) {
     this.#heads = headsOf(args);
-    this.#query = new Linear(weights.linear(`${path}.q_proj`));
-    this.#key = new Linear(weights.linear(`${path}.k_proj`));
-    this.#value = new Linear(weights.linear(`${path}.v_proj`));
-    this.#output = new Linear(weights.linear(`${path}.o_proj`));
+    this.#queryKeyValue = new Linear(weights, `${path}.q_proj`, `${path}.k_proj`, `${path}.v_proj`);
+    this.#output = new Linear(weights, `${path}.o_proj`);
   }
 
   /**
    * What is done to queries and keys before they are rotated.
-   * @param x [1, tokens, heads, headDim] @returns the same shape
+   * @param x [tokens, heads, headDim] @returns the same shape
    */
   protected normed(x: Tensor, _of: 'queries' | 'keys'): Tensor {
     return x;
@@ -94,18 +91,18 @@ export class GroupedQueryAttention implements Attention {
   forward(x: Tensor, { rows, rotation, masks }: StepContext): Tensor {
     const { queryHeads, kvHeads, headDim } = this.#heads;
     const tokens = x.shape[0] as number;
-    const split = (flat: Tensor, heads: number) => flat.reshape(1, tokens, heads, headDim);
-    const byHead = (tensor: Tensor) => tensor.transpose(0, 2, 1, 3); // [1, heads, tokens, headDim]
-    const queries = byHead(this.normed(split(this.#query.forward(x), queryHeads), 'queries'));
-    const keys = byHead(this.normed(split(this.#key.forward(x), kvHeads), 'keys'));
-    const values = byHead(split(this.#value.forward(x), kvHeads));
-    const rotated = { queries: rotation.apply(queries), keys: rotation.apply(keys) };
-    const attended = perRow(rows, (row, place, part) => {
-      const kv = this.cache.append(row, [part(rotated.keys), part(values)]);
+    const ends = [queryHeads * headDim, (queryHeads + kvHeads) * headDim];
+    const [q, k, v] = mx.split(this.#queryKeyValue.forward(x), ends, -1) as [Tensor, Tensor, Tensor];
+    const queries = this.normed(q.reshape(tokens, queryHeads, headDim), 'queries');
+    const keys = this.normed(k.reshape(tokens, kvHeads, headDim), 'keys');
+    const values = v.reshape(tokens, kvHeads, headDim);
+    const tensors: [Tensor, Tensor, Tensor] = [rotation.apply(queries), rotation.apply(keys), values];
+    const attended = byRow(rows, tensors, (row, place, parts) => {
+      const [own, ...written] = parts.map(headsFirst) as typeof parts;
+      const kv = this.cache.append(row, written);
       const mask = masks[place]?.astype(x.dtype);
-      return mx.fast.scaledDotProductAttention(part(rotated.queries), ...kv, headDim ** -0.5, mask);
+      return tokensFirst(mx.fast.scaledDotProductAttention(own, ...kv, headDim ** -0.5, mask));
     });
-    // [1, heads, tokens, headDim] → [tokens, heads · headDim]
-    return this.#output.forward(attended.transpose(0, 2, 1, 3).reshape(tokens, queryHeads * headDim));
+    return this.#output.forward(attended.reshape(tokens, queryHeads * headDim));
   }
 }

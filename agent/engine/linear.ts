@@ -1,173 +1,176 @@
-// Matrix products with quantized or plain weights: one weight (Linear), one per head (HeadLinear), one per expert
-// (ExpertLinear), and the embedding. On the CPU, a packed product costs the same for every row, so that from a few
-// rows on it is faster to unpack the weight once and multiply with BLAS (facts: from 5 rows).
-import { ALL, type Dtype, mx, ON_GPU, type Tensor } from './mlx.ts';
-import type { LinearWeights } from './weights.ts';
+// Linear modules as layers see them: one weight or several with the same input (Linear), one per head (HeadLinear), and
+// the embedding. How a weight is held and multiplied, hold.ts decides.
+import { type HeldHeads, holdHeads, holdMatrix, packedMatrix } from './hold.ts';
+import { type Matrix, mapPacked, PlainMatrix, unpack } from './matrix.ts';
+import { ALL, type Dtype, mx, type Tensor } from './mlx.ts';
+import {
+  type Held,
+  isPacked,
+  type Later,
+  type LinearWeights,
+  type PackedWeights,
+  type Weights,
+} from './weights.ts';
 
-/** Rows from which the unpacked product is faster. On Metal the packed kernels win at any count that matters here. */
-const UNPACK_FROM_ROWS = ON_GPU ? Number.POSITIVE_INFINITY : 5;
-
-/** A quantized weight, whole. */
-interface Packed {
-  weight: Tensor;
-  scales: Tensor;
-  biases: Tensor;
-  groupSize: number;
-  bits: number;
-}
-
-function packedOf(weights: LinearWeights): Packed | undefined {
-  const { weight, scales, biases, quantization } = weights;
-  return quantization && scales && biases ? { weight, scales, biases, ...quantization } : undefined;
-}
-
-function unpack(packed: Packed): Tensor {
-  return mx.dequantize(packed.weight, packed.scales, packed.biases, packed.groupSize, packed.bits);
-}
-
-/** Unpacks in the precision of `dtype`, which rounds as a checkpoint of that type does, and returns float32. */
-function unpackAs(dtype: Dtype, packed: Packed): Tensor {
-  const { weight, scales, biases, groupSize, bits } = packed;
-  return mx
-    .dequantize(weight, scales.astype(dtype), biases.astype(dtype), groupSize, bits)
-    .astype(mx.float32);
-}
-
-/** Applies `part` to a packed weight's three tensors alike (a slice of rows, one expert, a reshape). */
-function mapPacked(packed: Packed, part: (tensor: Tensor) => Tensor): Packed {
-  return {
-    ...packed,
-    weight: part(packed.weight),
-    scales: part(packed.scales),
-    biases: part(packed.biases),
-  };
+interface HeldLinear extends Held {
+  /** whose outputs follow each other */
+  matrices: readonly Matrix[];
+  bias: Tensor | undefined;
 }
 
 export class Linear {
-  readonly #packed: Packed | undefined;
-  readonly #transposed: Tensor | undefined;
-  readonly #bias: Tensor | undefined;
+  readonly #held: Later<HeldLinear>;
 
-  constructor(weights: LinearWeights) {
-    this.#packed = packedOf(weights);
-    this.#transposed = this.#packed ? undefined : weights.weight.swapaxes(0, 1);
-    this.#bias = weights.bias;
+  /**
+   * @param paths of modules with the same input, whose outputs are wanted side by side; where they are packed alike,
+   *   they are one product
+   */
+  constructor(weights: Weights, ...paths: string[]) {
+    this.#held = weights.later(async (source) => {
+      const modules: LinearWeights[] = [];
+      for (const path of paths) modules.push(await source.linear(path));
+      const bias = joinedBias(modules);
+      const matrices: Matrix[] = [];
+      for (const module of joinedWeights(modules)) matrices.push(await holdMatrix(module, source));
+      const tensors = matrices.flatMap((matrix) => matrix.tensors);
+      return { matrices, bias, tensors: bias ? [...tensors, bias] : tensors };
+    });
   }
 
   /** @param x [rows, inputs] @returns [rows, outputs] */
   forward(x: Tensor): Tensor {
-    const y = this.#product(x);
-    return this.#bias ? mx.add(y, this.#bias) : y;
-  }
-
-  #product(x: Tensor): Tensor {
-    const packed = this.#packed;
-    if (!packed) return mx.matmul(x, this.#transposed as Tensor);
-    if ((x.shape[0] ?? 0) >= UNPACK_FROM_ROWS) return mx.matmul(x, unpack(packed).swapaxes(0, 1));
-    const { weight, scales, biases, groupSize, bits } = packed;
-    return mx.quantizedMatmul(x, weight, scales, biases, true, groupSize, bits);
+    const { matrices, bias } = this.#held.value;
+    const parts = matrices.map((matrix) => matrix.product(x));
+    const y = parts.length === 1 ? (parts[0] as Tensor) : mx.concatenate(parts, 1);
+    return bias ? mx.add(y, bias) : y;
   }
 }
 
-export class Embedding {
-  readonly #weights: LinearWeights;
+/** One weight where all are packed alike, otherwise as they came. @param modules with [..., outputs, inputs] */
+export function joinedWeights(modules: readonly LinearWeights[]): readonly LinearWeights[] {
+  const [first] = modules;
+  if (!first || modules.length === 1) return modules;
+  const isAlike = modules.every(
+    ({ stored, quantization: own }) =>
+      stored === first.stored &&
+      own?.bits === first.quantization?.bits &&
+      own?.groupSize === first.quantization?.groupSize,
+  );
+  if (!isAlike) return modules;
+  const joined = (part: (module: LinearWeights) => Tensor) => mx.concatenate(modules.map(part), -2);
+  const weight = joined((module) => module.weight);
+  const { stored } = first;
+  if (!isPacked(first)) return [{ weight, stored }];
+  const scales = joined((module) => module.scales as Tensor);
+  const biases = joined((module) => module.biases as Tensor);
+  return [{ weight, scales, biases, stored, quantization: first.quantization }];
+}
 
-  constructor(weights: LinearWeights) {
-    this.#weights = weights;
+/** The bias vectors one after the other, zeros for a module without one. */
+function joinedBias(modules: readonly LinearWeights[]): Tensor | undefined {
+  const some = modules.find(({ bias }) => bias)?.bias;
+  if (!some || modules.length === 1) return some;
+  const parts = modules.map(({ bias, weight }) => bias ?? mx.zeros([weight.shape[0] as number], some.dtype));
+  return mx.concatenate(parts, 0);
+}
+
+interface HeldEmbedding extends Held {
+  weights: LinearWeights;
+  /** for a head that shares the weight */
+  matrix: Matrix;
+}
+
+export class Embedding {
+  readonly #held: Later<HeldEmbedding>;
+
+  constructor(weights: Weights, path: string) {
+    this.#held = weights.later(async (source) => {
+      const own = await source.linear(path);
+      const matrix = isPacked(own) ? packedMatrix(own) : new PlainMatrix(own.weight);
+      return { weights: own, matrix, tensors: matrix.tensors };
+    });
   }
 
   /** @param ids [tokens] uint32, each below the vocabulary's size @returns [tokens, hidden] */
   forward(ids: Tensor): Tensor {
-    const packed = packedOf(this.#weights);
-    if (!packed) return mx.take(this.#weights.weight, ids, 0);
-    return unpack(mapPacked(packed, (tensor) => mx.take(tensor, ids, 0)));
+    const { weights } = this.#held.value;
+    if (!isPacked(weights)) return mx.take(weights.weight, ids, 0);
+    return unpack(mapPacked(weights, (tensor) => mx.take(tensor, ids, 0)));
+  }
+
+  /** As a tied head. @param hidden [rows, hidden] @returns [rows, vocabulary] */
+  logits(hidden: Tensor): Tensor {
+    return this.#held.value.matrix.product(hidden);
   }
 }
 
-/** One weight per attention head, in checkpoint order [heads, outputs, inputs]. */
+/** One weight per attention head, which maps inputs to outputs and back. */
 export class HeadLinear {
-  readonly #packed: Packed | undefined;
-  readonly #plain: Tensor;
-  readonly #heads: Tensor;
-  readonly #zeros: Tensor;
+  readonly #held: Later<HeldHeads>;
+  /** whether the checkpoint has a head's outputs as rows, as a linear module does */
+  readonly #isTransposed: boolean;
 
-  constructor(weights: LinearWeights) {
-    this.#packed = packedOf(weights);
-    this.#plain = weights.weight;
-    const heads = weights.weight.shape[0] as number;
-    // [1, heads]: which block of x and which weight each head takes
-    this.#heads = mx.arange(heads, mx.uint32).reshape(1, heads);
-    this.#zeros = mx.zeros([1, heads], mx.uint32);
-    mx.eval(this.#heads, this.#zeros);
+  private constructor(held: Later<HeldHeads>, isTransposed: boolean) {
+    this.#held = held;
+    this.#isTransposed = isTransposed;
+  }
+
+  /** A module of its own, [heads, outputs, inputs]. */
+  static of(weights: Weights, path: string): HeadLinear {
+    const held = weights.later(async (source) => {
+      const own = await source.linear(path);
+      return holdHeads(own, isPacked(own) ? unpack(own) : own.weight, { isTransposed: true, source });
+    });
+    return new HeadLinear(held, true);
   }
 
   /**
-   * Rows `begin` to `end` of every head's part of a weight that stacks the heads' rows ([heads * rows, inputs]).
-   * On Metal they stay packed as they are: packing them anew would move the logits. On the CPU, where BLAS beats the
-   * packed product at every size, they are unpacked once, in the checkpoint's precision as mlx-lm does.
+   * Rows `begin` to `end` of every head's part of a module that stacks the heads' rows ([heads · rows, columns]).
+   * @param inputs what a head's rows are: its inputs or its outputs
    */
-  static fromRows(weights: LinearWeights, heads: number, begin: number, end: number): HeadLinear {
+  static ofRows(
+    weights: Weights,
+    path: string,
+    { heads, begin, end, inputs }: { heads: number; begin: number; end: number; inputs: 'rows' | 'columns' },
+  ): HeadLinear {
     const take = (tensor: Tensor) => {
       const [rows, columns] = tensor.shape as [number, number];
       const part = tensor.reshape(heads, rows / heads, columns).index(ALL, mx.Slice(begin, end), ALL);
       // a product with one makes the slice contiguous, so that the whole weight can be freed
-      const copy = mx.multiply(part, mx.ones([1], part.dtype));
-      mx.eval(copy);
-      return copy;
+      return mx.multiply(part, mx.ones([1], part.dtype));
     };
-    const packed = packedOf(weights);
-    const { stored } = weights;
-    if (!packed) return new HeadLinear({ weight: take(weights.weight), stored });
-    if (!ON_GPU) return new HeadLinear({ weight: take(unpackAs(stored, packed)), stored });
-    const { weight, scales, biases, groupSize, bits } = mapPacked(packed, take);
-    return new HeadLinear({ weight, scales, biases, stored, quantization: { groupSize, bits } });
+    const isTransposed = inputs === 'columns';
+    const held = weights.later(async (source) => {
+      const whole = await source.linear(path);
+      // in the checkpoint's precision, as mlx-lm does
+      const plain = isPacked(whole) ? unpackAs(whole.stored, whole) : whole.weight;
+      const part = isPacked(whole) ? mapPacked(whole, take) : { ...whole, weight: take(whole.weight) };
+      return holdHeads(part, take(plain), { isTransposed, source });
+    });
+    return new HeadLinear(held, isTransposed);
   }
 
   /**
-   * @param x [1, heads, rows, d], or [1, 1, rows, d] to give every head the same rows
-   * @param transpose multiply with the transposed weight (as Linear does: d is `inputs`) or with the weight (`outputs`)
-   * @returns [1, heads, rows, the other d]
+   * @param x [1, heads, rows, inputs], or [1, 1, rows, inputs] to give every head the same rows
+   * @returns [1, heads, rows, outputs]
    */
-  forward(x: Tensor, transpose: boolean): Tensor {
-    const packed = this.#packed;
-    const rows = x.shape[2] ?? 0;
-    if (!packed || rows >= UNPACK_FROM_ROWS) {
-      const weight = packed ? unpack(packed) : this.#plain;
-      return mx.matmul(x, transpose ? weight.swapaxes(1, 2) : weight);
-    }
-    const lhs = x.shape[1] === 1 ? this.#zeros : this.#heads;
-    const { weight, scales, biases, groupSize, bits } = packed;
-    return mx.blockSparseQMM(x, weight, scales, biases, lhs, this.#heads, transpose, groupSize, bits);
+  forward(x: Tensor): Tensor {
+    const { plain, packed } = this.#held.value;
+    return packed ? packed.product(x, this.#isTransposed) : mx.matmul(x, plain as Tensor);
+  }
+
+  /** The transposed map. @param x [1, heads or 1, rows, outputs] @returns [1, heads, rows, inputs] */
+  backward(x: Tensor): Tensor {
+    const { plain, packed } = this.#held.value;
+    return packed ? packed.product(x, !this.#isTransposed) : mx.matmul(x, (plain as Tensor).swapaxes(1, 2));
   }
 }
 
-/** One weight per routed expert, stacked: [experts, outputs, inputs]. */
-export class ExpertLinear {
-  readonly #packed: Packed | undefined;
-  readonly #transposed: Tensor;
-
-  constructor(weights: LinearWeights) {
-    this.#packed = packedOf(weights);
-    this.#transposed = weights.weight.swapaxes(1, 2);
-  }
-
-  /**
-   * Each row with its own experts.
-   * @param x [blocks, 1, inputs]
-   * @param rows uint32 [n, k]: the block of x @param experts uint32 [n, k]: the expert
-   * @returns [n, k, 1, outputs]
-   */
-  gather(x: Tensor, rows: Tensor, experts: Tensor): Tensor {
-    const packed = this.#packed;
-    if (!packed) return mx.blockSparseMM(x, this.#transposed, rows, experts);
-    const { weight, scales, biases, groupSize, bits } = packed;
-    return mx.blockSparseQMM(x, weight, scales, biases, rows, experts, true, groupSize, bits);
-  }
-
-  /** All rows with one expert. @param x [rows, inputs] @returns [rows, outputs] */
-  one(x: Tensor, expert: number): Tensor {
-    const packed = this.#packed;
-    if (!packed) return mx.matmul(x, this.#transposed.index(expert));
-    return mx.matmul(x, unpack(mapPacked(packed, (tensor) => tensor.index(expert))).swapaxes(0, 1));
-  }
+/** Unpacks in the precision of `dtype`, which rounds as a checkpoint of that type does; in float32 from then on. */
+function unpackAs(dtype: Dtype, packed: PackedWeights): Tensor {
+  return unpack({
+    ...packed,
+    scales: packed.scales.astype(dtype),
+    biases: packed.biases.astype(dtype),
+  }).astype(mx.float32);
 }

@@ -39,11 +39,14 @@ export interface Mlx {
   readonly float32: Dtype;
   readonly float16: Dtype;
   readonly bfloat16: Dtype;
+  readonly uint8: Dtype;
   readonly uint32: Dtype;
   readonly int32: Dtype;
   Slice(start?: number | null, stop?: number | null): Slice;
   array(value: number | readonly number[] | readonly (readonly number[])[], dtype?: Dtype): Tensor;
   add(a: Value, b: Value): Tensor;
+  /** c + a · b, batched as matmul is */
+  addmm(c: Tensor, a: Tensor, b: Tensor): Tensor;
   arange(stop: number, dtype: Dtype): Tensor;
   argmax(a: Tensor, axis: number): Tensor;
   argpartition(a: Tensor, kth: number, axis: number): Tensor;
@@ -76,10 +79,12 @@ export interface Mlx {
   less(a: Value, b: Value): Tensor;
   lessEqual(a: Value, b: Value): Tensor;
   load(path: string): Record<string, Tensor>;
+  /** integers are converted inside, without a tensor that JavaScript would hold on to */
   matmul(a: Tensor, b: Tensor): Tensor;
   multiply(a: Value, b: Value): Tensor;
   negative(a: Tensor): Tensor;
   ones(shape: number[], dtype: Dtype): Tensor;
+  power(a: Value, b: Value): Tensor;
   quantizedMatmul(
     x: Tensor,
     w: Tensor,

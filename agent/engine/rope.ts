@@ -2,7 +2,7 @@
 // them and for halves (x0, x[d/2]), … as Llama and Qwen have them. Angles are computed in float64: node-mlx's own rope
 // takes no frequency table, and float32 angles drift at long positions.
 import { z } from 'zod';
-import { mx, type Tensor } from './mlx.ts';
+import { type Dtype, mx, type Tensor } from './mlx.ts';
 
 const Plain = z.looseObject({ type: z.literal('default') });
 const Linear = z.looseObject({ type: z.literal('linear'), factor: z.number().positive() });
@@ -108,9 +108,15 @@ function yarn(plain: number[], dims: number, base: number, scaling: z.infer<type
 
 /** What rotates the rows of one step; the same for every layer. */
 export interface Rotation {
-  /** @param x [1, heads, tokens, dims] in the order of the step's tokens */
+  /** @param x [tokens, heads, dims] in the order of the step's tokens */
   apply(x: Tensor): Tensor;
 }
+
+/**
+ * Up to so many tokens have a matrix each, which rotates in one call instead of four. A matrix of 128 dims takes 64 KB:
+ * this many stay within a core's cache.
+ */
+const MATRICES_UP_TO_TOKENS = 16;
 
 export interface RopeOptions {
   /** width of the rotated part of a head, even */
@@ -162,17 +168,20 @@ export class Rope {
       const values = positions.map((position) =>
         this.#inverse.map((frequency) => wave(position * frequency) * this.#magnitude),
       );
-      return mx.take(mx.array(values), this.#pairs, 1); // [tokens, dims]
+      const each = mx.take(mx.array(values), this.#pairs, 1);
+      return each.reshape(positions.length, 1, each.shape[1] as number); // [tokens, 1, dims]
     };
     const cos = table(Math.cos);
     const sin = table(Math.sin);
-    if (positions.length === 1) {
-      // one token: a single product with its rotation matrix instead of four calls a layer
-      const matrix = mx.add(mx.multiply(this.#identity, cos), mx.multiply(this.#swap, sin));
-      return { apply: (x) => mx.matmul(x, matrix.astype(x.dtype)) };
+    if (positions.length <= MATRICES_UP_TO_TOKENS) {
+      const matrices = mx.add(mx.multiply(this.#identity, cos), mx.multiply(this.#swap, sin)); // [tokens, dims, dims]
+      return { apply: (x) => mx.matmul(x, as(x.dtype, matrices)) };
     }
-    return {
-      apply: (x) => mx.add(mx.multiply(x, cos), mx.multiply(mx.matmul(x, this.#swap), sin)).astype(x.dtype),
-    };
+    const rotated = (x: Tensor) => mx.add(mx.multiply(x, cos), mx.multiply(mx.matmul(x, this.#swap), sin));
+    return { apply: (x) => as(x.dtype, rotated(x)) };
   }
+}
+
+function as(dtype: Dtype, tensor: Tensor): Tensor {
+  return tensor.dtype === dtype ? tensor : tensor.astype(dtype);
 }

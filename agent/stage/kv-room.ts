@@ -79,17 +79,27 @@ export class KvRoom {
     this.#tell({ op: 'trim', session: id, length: 0 });
   }
 
-  /** A request is over. @param tokens whose KV the stages hold; undefined where it is not to be used again */
-  end(id: number, tokens: readonly number[] | undefined): void {
+  /**
+   * A request is over.
+   * @param tokens whose KV every stage surely has; undefined where it is not to be used again
+   * @param heldTokens of KV that the stages hold when all steps in flight are through, at least those
+   */
+  end(id: number, tokens: readonly number[] | undefined, heldTokens: number): void {
     if (!tokens || tokens.length < MIN_SHARED_TOKENS) {
       this.#drop(id);
       return;
     }
-    this.#ledger.shrink(id, tokens.length);
+    this.#ledger.shrink(id, heldTokens);
     const needless = this.#kept.keep({ id, tokens });
     if (!needless.includes(id)) this.#tell({ op: 'keep', session: id });
     for (const other of needless) this.#drop(other);
     while (this.#kept.count > this.#maxKept) this.#evict();
+  }
+
+  /** A session whose request is over cannot be used: nothing is to begin with it, and no stage is to hold any of it. */
+  spoil(id: number): void {
+    this.#kept.remove(id);
+    this.#drop(id);
   }
 
   #match(promptIds: readonly number[], live: Iterable<KeptSession>): Match | undefined {

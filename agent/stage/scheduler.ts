@@ -30,6 +30,10 @@ interface Session {
   tokens: number[];
   /** how many of them went into steps */
   sent: number;
+  /** how many of them are surely in every stage's KV: the steps with them came back, and no stage found a fault */
+  settled: number;
+  /** the last step before it gave up its KV: what this one and those before it wrote is gone */
+  forgottenAt: number;
   /** its next token is on its way */
   isAwaiting: boolean;
 }
@@ -47,7 +51,8 @@ export class Scheduler {
   readonly #paused: Session[] = [];
   /** what the next step does to sessions */
   readonly #ops: SessionOp[] = [];
-  readonly #inFlight = new Set<number>();
+  /** the rows of each step that did not come back yet */
+  readonly #inFlight = new Map<number, readonly Row[]>();
   #lastStep = 0;
   #lastSession = 0;
 
@@ -110,10 +115,14 @@ export class Scheduler {
 
   /** A step came back from the last stage. Tokens of sessions that were closed meanwhile are ignored. */
   complete(step: number, sampled: readonly SampledToken[]): void {
-    this.#inFlight.delete(step);
+    this.#settle(step);
     for (const { session: id, token, outcome } of sampled) {
       const session = this.#sessions.get(id);
-      if (!session) continue;
+      if (!session) {
+        // it was cancelled, and may be kept, while a stage found that it cannot be computed
+        if (outcome === 'failed') this.#kv.spoil(id);
+        continue;
+      }
       session.isAwaiting = false;
       if (outcome === 'next' && token !== undefined) {
         session.tokens.push(token);
@@ -135,20 +144,19 @@ export class Scheduler {
     const ops = this.#ops.splice(0);
     if (rows.length === 0 && ops.length === 0) return undefined;
     const step = ++this.#lastStep;
-    this.#inFlight.add(step);
+    this.#inFlight.set(step, rows);
     return { step, ops, rows, ids };
   }
 
   #addDecodeRows(rows: Row[], ids: number[]): void {
     const share = this.#decodeShare();
-    const stuck: Session[] = [];
-    while (rows.length < share) {
-      const session = this.#decodable.shift();
-      if (!session) break;
-      if (this.#makeRoom(session)) this.#addRow(session, 1, rows, ids);
-      else stuck.push(session);
+    for (const session of [...this.#decodable]) {
+      if (rows.length >= share) return;
+      // whoever finds no room keeps its place; whoever just paused for an older one has none any more
+      if (!this.#decodable.includes(session) || !this.#makeRoom(session)) continue;
+      remove(this.#decodable, (other) => other === session);
+      this.#addRow(session, 1, rows, ids);
     }
-    this.#decodable.unshift(...stuck);
   }
 
   /** Decoding sessions are spread over the steps in flight: one step with all of them would leave the others empty. */
@@ -161,15 +169,22 @@ export class Scheduler {
   #makeRoom(session: Session): boolean {
     while (!this.#kv.grow(session.id, session.sent + 1)) {
       const youngest = [...this.#sessions.values()]
-        .filter((other) => other.id > session.id && !other.isAwaiting && !this.#paused.includes(other))
+        .filter((other) => other.id > session.id && !this.#paused.includes(other))
         .at(-1);
-      if (!youngest) return false;
-      this.#leaveQueues(youngest);
-      this.#kv.forget(youngest.id);
-      youngest.sent = 0;
-      this.#paused.push(youngest);
+      // whose token is on its way pauses when it is here: an older one in its place would wait for it to end
+      if (!youngest || youngest.isAwaiting) return false;
+      this.#pause(youngest);
     }
     return true;
+  }
+
+  #pause(session: Session): void {
+    this.#leaveQueues(session);
+    this.#kv.forget(session.id);
+    session.sent = 0;
+    session.settled = 0;
+    session.forgottenAt = this.#lastStep;
+    this.#paused.push(session);
   }
 
   /** Paused sessions go on in the order in which they came, before anybody new is admitted. */
@@ -192,21 +207,36 @@ export class Scheduler {
       this.#waiting.shift();
       this.#lastSession = id;
       const sent = room.from?.length ?? 0;
-      const session: Session = { id, request, tokens: [...request.promptIds], sent, isAwaiting: false };
+      const session: Session = {
+        id,
+        request,
+        tokens: [...request.promptIds],
+        sent,
+        settled: sent,
+        forgottenAt: 0,
+        isAwaiting: false,
+      };
       this.#sessions.set(id, session);
       this.#prefilling.push(session);
       this.#ops.push(openOp(session, room.from));
     }
   }
 
-  /** The prompts of running sessions as far as earlier steps wrote them: rows of the next step come after its operations. */
+  /** A step is through: what it wrote is in every stage's KV. */
+  #settle(step: number): void {
+    for (const { session: id, position, count } of this.#inFlight.get(step) ?? []) {
+      const session = this.#sessions.get(id);
+      if (session && step > session.forgottenAt) session.settled = position + count;
+    }
+    this.#inFlight.delete(step);
+  }
+
+  /** The prompts of running sessions as far as they are settled: others must not inherit what a stage may still refuse. */
   *#settledPrompts(): Iterable<{ id: number; tokens: number[] }> {
-    for (const { id, request, sent } of this.#sessions.values()) {
-      if (sent > 0)
-        yield {
-          id,
-          tokens: sent < request.promptIds.length ? request.promptIds.slice(0, sent) : request.promptIds,
-        };
+    for (const { id, request, settled } of this.#sessions.values()) {
+      const { promptIds } = request;
+      if (settled > 0)
+        yield { id, tokens: settled < promptIds.length ? promptIds.slice(0, settled) : promptIds };
     }
   }
 
@@ -230,9 +260,10 @@ export class Scheduler {
 
   /** Its KV is kept or goes with the next step; steps that are in flight with it end by themselves. */
   #close(session: Session, isSound: boolean): void {
-    this.#sessions.delete(session.id);
+    const { id, tokens, sent, settled } = session;
+    this.#sessions.delete(id);
     this.#leaveQueues(session);
-    this.#kv.end(session.id, isSound ? session.tokens.slice(0, session.sent) : undefined);
+    this.#kv.end(id, isSound ? tokens.slice(0, settled) : undefined, sent);
   }
 
   #leaveQueues(session: Session): void {

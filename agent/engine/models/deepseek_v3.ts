@@ -8,13 +8,14 @@ import {
   Decoder,
   DecoderLayer,
   decoderParameters,
-  perRow,
   type StepContext,
 } from '../decoder.ts';
+import { ExpertRouter } from '../expert-router.ts';
 import { KvCache } from '../kv-cache.ts';
+import { LatentAttention, type LatentHeads } from '../latent-attention.ts';
 import { HeadLinear, Linear } from '../linear.ts';
 import { Mlp } from '../mlp.ts';
-import { ALL, mx, type Tensor } from '../mlx.ts';
+import { mx, type Tensor } from '../mlx.ts';
 import type { ParameterList, ParameterSpec } from '../parameters.ts';
 import { Rope, RopeScaling, yarnScale } from '../rope.ts';
 import { SwitchMlp } from '../switch-mlp.ts';
@@ -128,138 +129,96 @@ export function sanitize(args: Args): Sanitize {
 }
 
 class Attention implements AttentionPart {
-  /** latents and rotated keys, which all heads share */
   readonly cache = new KvCache();
   readonly #args: Args;
-  readonly #queryDown: Linear | undefined;
+  /** side by side: what becomes queries (in a compressed form, where the model has one), latents and keys */
+  readonly #down: Linear;
   readonly #queryNorm: Tensor | undefined;
-  readonly #query: Linear;
-  readonly #latent: Linear;
+  readonly #query: Linear | undefined;
   readonly #latentNorm: Tensor;
-  /** queries into the latents' space and, transposed, latents into keys */
-  readonly #keys: HeadLinear;
-  /** whether `#keys` maps a query's dims with the transposed weight (embed_q) or as it is (rows of kv_b_proj) */
-  readonly #absorbTransposed: boolean;
-  readonly #values: HeadLinear;
+  readonly #latent: LatentAttention;
   readonly #output: Linear;
   readonly #scale: number;
 
   constructor(args: Args, weights: Weights, path: string) {
     this.#args = args;
+    const queryDown = `${path}.${args.q_lora_rank ? 'q_a_proj' : 'q_proj'}`;
+    this.#down = new Linear(weights, queryDown, `${path}.kv_a_proj_with_mqa`);
     if (args.q_lora_rank) {
-      this.#queryDown = new Linear(weights.linear(`${path}.q_a_proj`));
       this.#queryNorm = weights.vector(`${path}.q_a_layernorm.weight`);
+      this.#query = new Linear(weights, `${path}.q_b_proj`);
     }
-    this.#query = new Linear(weights.linear(`${path}.${args.q_lora_rank ? 'q_b_proj' : 'q_proj'}`));
-    this.#latent = new Linear(weights.linear(`${path}.kv_a_proj_with_mqa`));
     this.#latentNorm = weights.vector(`${path}.kv_a_layernorm.weight`);
-    this.#absorbTransposed = weights.has(`${path}.embed_q.weight`);
-    if (this.#absorbTransposed) {
-      this.#keys = new HeadLinear(weights.linear(`${path}.embed_q`));
-      this.#values = new HeadLinear(weights.linear(`${path}.unembed_out`));
-    } else {
-      const both = weights.linear(`${path}.kv_b_proj`);
-      const heads = args.num_attention_heads;
-      const split = args.qk_nope_head_dim;
-      this.#keys = HeadLinear.fromRows(both, heads, 0, split);
-      this.#values = HeadLinear.fromRows(both, heads, split, split + args.v_head_dim);
-    }
-    this.#output = new Linear(weights.linear(`${path}.o_proj`));
+    this.#latent = new LatentAttention(this.cache, latentHeads(args, weights, path));
+    this.#output = new Linear(weights, `${path}.o_proj`);
     const scaling = args.rope_scaling;
     const stretch = scaling.type === 'yarn' ? yarnScale(scaling.factor, scaling.mscale_all_dim) ** 2 : 1;
     this.#scale = (args.qk_nope_head_dim + args.qk_rope_head_dim) ** -0.5 * stretch;
   }
 
   forward(x: Tensor, { rows, rotation, masks }: StepContext): Tensor {
-    const args = this.#args;
+    const { num_attention_heads: heads, qk_nope_head_dim: nope, qk_rope_head_dim: rope } = this.#args;
+    const { kv_lora_rank: rank, v_head_dim: valueDims } = this.#args;
     const tokens = x.shape[0] as number;
-    const heads = args.num_attention_heads;
-    const queryDims = args.qk_nope_head_dim + args.qk_rope_head_dim;
-    const down =
-      this.#queryDown && this.#queryNorm
-        ? mx.fast.rmsNorm(this.#queryDown.forward(x), this.#queryNorm, 1e-6)
-        : x;
-    const q = this.#query.forward(down).reshape(1, tokens, heads, queryDims).transpose(0, 2, 1, 3);
-    const [qNope, qRope] = mx.split(q, [args.qk_nope_head_dim], -1) as [Tensor, Tensor];
-    const [compressed, kRope] = mx.split(this.#latent.forward(x), [args.kv_lora_rank], -1) as [
-      Tensor,
-      Tensor,
-    ];
-    const latents = mx.fast
-      .rmsNorm(compressed, this.#latentNorm, 1e-6)
-      .reshape(1, 1, tokens, args.kv_lora_rank);
-    const keys = rotation.apply(kRope.reshape(1, 1, tokens, args.qk_rope_head_dim));
-    const queries = mx.multiply(rotation.apply(qRope), this.#scale);
-
-    const out = perRow(rows, (row, place, part) => {
-      const [allLatents, allKeys] = this.cache.append(row, [part(latents), part(keys)]);
-      const scores = mx.matmul(part(queries), allKeys.swapaxes(2, 3)); // [1, heads, count, context]
-      const mask = masks[place];
-      if (!mask) return this.#decode(part(qNope), allLatents, scores);
-      return this.#prefill(part(qNope), allLatents, mx.add(scores, mask.astype(scores.dtype)));
+    const queryEnd = this.#args.q_lora_rank ?? heads * (nope + rope);
+    const down = mx.split(this.#down.forward(x), [queryEnd, queryEnd + rank], -1);
+    const [forQueries, compressed, forKeys] = down as [Tensor, Tensor, Tensor];
+    const flat =
+      this.#query && this.#queryNorm
+        ? this.#query.forward(mx.fast.rmsNorm(forQueries, this.#queryNorm, 1e-6))
+        : forQueries;
+    const scaled = mx.multiply(flat, this.#scale).reshape(tokens, heads, nope + rope);
+    const [queries, forRotation] = mx.split(scaled, [nope], -1) as [Tensor, Tensor];
+    const attended = this.#latent.forward(rows, masks, {
+      queries,
+      rotatedQueries: rotation.apply(forRotation),
+      latents: mx.fast.rmsNorm(compressed, this.#latentNorm, 1e-6).reshape(tokens, 1, rank),
+      keys: rotation.apply(forKeys.reshape(tokens, 1, rope)),
     });
-    return this.#output.forward(out.transpose(0, 2, 1, 3).reshape(tokens, heads * args.v_head_dim));
-  }
-
-  /** Absorbed form: attention in the latents' own space, so that nothing is unpacked over the context. */
-  #decode(q: Tensor, latents: Tensor, bias: Tensor): Tensor {
-    const absorbed = this.#keys.forward(q, this.#absorbTransposed); // [1, heads, 1, loraRank]
-    const mixed = mx.fast.scaledDotProductAttention(absorbed, latents, latents, this.#scale, bias);
-    return this.#values.forward(mixed, true); // [1, heads, 1, vDim]
-  }
-
-  /** Plain form: keys and values of every head, which costs less from some tokens on. */
-  #prefill(q: Tensor, latents: Tensor, bias: Tensor): Tensor {
-    const keys = this.#keys.forward(latents, !this.#absorbTransposed); // [1, heads, context, nopeDims]
-    const values = this.#values.forward(latents, true); // [1, heads, context, vDim]
-    return mx.fast.scaledDotProductAttention(q, keys, values, this.#scale, bias);
+    return this.#output.forward(attended.reshape(tokens, heads * valueDims));
   }
 }
 
+function latentHeads(args: Args, weights: Weights, path: string): LatentHeads {
+  const { num_attention_heads: heads, kv_lora_rank: rank } = args;
+  const { qk_nope_head_dim: nopeDims, v_head_dim: valueDims } = args;
+  const dims = { rank, nopeDims, valueDims };
+  if (weights.has(`${path}.embed_q.weight`)) {
+    const keys = HeadLinear.of(weights, `${path}.embed_q`);
+    return { keys, values: HeadLinear.of(weights, `${path}.unembed_out`), dims };
+  }
+  const ofRows = (begin: number, end: number, inputs: 'rows' | 'columns') =>
+    HeadLinear.ofRows(weights, `${path}.kv_b_proj`, { heads, begin, end, inputs });
+  const values = ofRows(nopeDims, nopeDims + valueDims, 'columns');
+  return { keys: ofRows(0, nopeDims, 'rows'), values, dims };
+}
+
 class Experts {
-  readonly #args: Args;
-  readonly #router: Tensor;
-  readonly #correction: Tensor;
+  readonly #router: ExpertRouter;
   readonly #routed: SwitchMlp;
   readonly #shared: Mlp | undefined;
 
   constructor(args: Args, weights: Weights, path: string) {
-    this.#args = args;
-    this.#router = weights.vector(`${path}.gate.weight`).swapaxes(0, 1);
-    this.#correction = weights.vector(`${path}.gate.e_score_correction_bias`);
-    this.#routed = new SwitchMlp(weights, `${path}.switch_mlp`, args.n_routed_experts);
+    this.#router = new ExpertRouter(
+      {
+        weight: weights.vector(`${path}.gate.weight`),
+        correction: weights.vector(`${path}.gate.e_score_correction_bias`),
+      },
+      {
+        groups: args.n_group,
+        keptGroups: args.topk_group,
+        chosen: args.num_experts_per_tok,
+        isNormed: args.norm_topk_prob,
+        factor: args.routed_scaling_factor,
+      },
+    );
+    this.#routed = new SwitchMlp(weights, `${path}.switch_mlp`);
     if (args.n_shared_experts) this.#shared = new Mlp(weights, `${path}.shared_experts`);
   }
 
   forward(x: Tensor): Tensor {
-    const { indices, scores } = this.#route(x);
-    const [tokens, chosen] = indices.shape as [number, number];
-    const each = this.#routed.forward(x, indices); // [tokens, chosen, hidden]
-    const routed = mx.matmul(scores.reshape(tokens, 1, chosen), each).reshape(...x.shape);
+    const routed = this.#routed.forward(x, this.#router);
     return this.#shared ? mx.add(routed, this.#shared.forward(x)) : routed;
-  }
-
-  /** Sigmoid scores; the correction only chooses. Groups by the sum of their two best (arXiv 2412.19437, 2.1.2). */
-  #route(x: Tensor): { indices: Tensor; scores: Tensor } {
-    const {
-      n_routed_experts: experts,
-      n_group: groups,
-      topk_group: kept,
-      num_experts_per_tok: chosen,
-    } = this.#args;
-    const tokens = x.shape[0] as number;
-    const scores = mx.sigmoid(mx.matmul(x, this.#router).astype(mx.float32)); // [tokens, experts]
-    let choice = mx.add(scores, this.#correction);
-    if (groups > 1 && kept < groups) {
-      const grouped = choice.reshape(tokens, groups, experts / groups);
-      const best = mx.topk(grouped, Math.min(2, experts / groups), -1).sum(-1, true); // [tokens, groups, 1]
-      const worstKept = mx.topk(best, kept, 1).min(1, true); // [tokens, 1, 1]
-      choice = mx.where(mx.greaterEqual(best, worstKept), grouped, 0).reshape(tokens, experts);
-    }
-    const indices = mx.argpartition(mx.negative(choice), chosen - 1, -1).index(ALL, mx.Slice(0, chosen)); // [tokens, chosen]
-    let weights = mx.takeAlongAxis(scores, indices, -1);
-    if (chosen > 1 && this.#args.norm_topk_prob) weights = mx.divide(weights, weights.sum(-1, true));
-    return { indices, scores: mx.multiply(weights, this.#args.routed_scaling_factor).astype(x.dtype) };
   }
 }
 

@@ -37,8 +37,10 @@ function architecture<A>({ Args, parameters, sanitize, Model }: Architecture<A>)
     const args = parseArgs(Args, folder);
     const checkpoint = new Checkpoint(folder, sanitize?.(args) ?? (() => undefined));
     const specs = parameters(args, range, (tensor) => checkpoint.has(tensor));
-    const weights = await Weights.load(checkpoint, specs, settle);
-    return { model: new Model(args, range, weights), weightBytes: weights.byteLength };
+    const weights = await Weights.open(checkpoint, specs);
+    const model = new Model(args, range, weights);
+    await weights.load(settle);
+    return { model, weightBytes: weights.byteLength };
   };
 }
 

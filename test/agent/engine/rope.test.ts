@@ -16,7 +16,7 @@ function assertNear(actual: number[], expected: number[], what: string): void {
 for (const { name, dims, base, pairs, scaling, x, positions, rotated } of ropeCases) {
   test(`${name}: rotated as in float64 up to position ${positions.at(-1)}, alone and together`, () => {
     const rope = new Rope({ dims, base, pairs, scaling: RopeScaling.parse(scaling) });
-    const rows = mx.array(positions.map(() => x)).reshape(1, 1, positions.length, dims);
+    const rows = mx.array(positions.map(() => x)).reshape(positions.length, 1, dims);
     const together = rope
       .rotation(positions)
       .apply(rows)
@@ -24,7 +24,7 @@ for (const { name, dims, base, pairs, scaling, x, positions, rotated } of ropeCa
       .tolist() as number[][];
     for (const [i, position] of positions.entries()) {
       assertNear(together[i] as number[], rotated[i] as number[], `position ${position} among others`);
-      const alone = rope.rotation([position]).apply(mx.array([x]).reshape(1, 1, 1, dims));
+      const alone = rope.rotation([position]).apply(mx.array([x]).reshape(1, 1, dims));
       assertNear(alone.flatten().tolist() as number[], rotated[i] as number[], `position ${position} alone`);
     }
   });

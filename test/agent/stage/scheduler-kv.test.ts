@@ -31,6 +31,21 @@ class Play {
     this.scheduler.add({ requestId, promptIds, maxTokens, stopIds: [1], sampling: GREEDY });
   }
 
+  /** All steps that can be in flight now; nobody answers them yet. */
+  fly(): string[] {
+    const lines: string[] = [];
+    for (let step = this.scheduler.next(); step; step = this.scheduler.next()) lines.push(line(step));
+    return lines;
+  }
+
+  /** A step comes back in which these sessions drew a token. */
+  land(step: number, ...sessions: number[]): void {
+    this.scheduler.complete(
+      step,
+      sessions.map((session) => ({ session, token: 50, outcome: 'next' as const })),
+    );
+  }
+
   /** One step, answered at once: each sampling row draws `token`, which ends the answer of the sessions named. */
   step(token = 50, ends: number[] = []): string {
     const step = this.scheduler.next();
@@ -75,12 +90,38 @@ describe('prefix reuse', () => {
     assert.equal(play.step(), '#2 +b(copies 40 of s1) s1@41×1! s2@40×2!');
   });
 
-  test('of a running prompt only what earlier steps wrote can be shared', () => {
-    const play = new Play({ prefillChunkTokens: 32 });
+  test('of a running prompt only what came back from all stages can be shared', () => {
+    const play = new Play({ stageCount: 2, prefillChunkTokens: 32 });
     play.ask('a', text(1, 100));
-    play.step();
+    assert.deepEqual(play.fly(), ['#1 +a s1@0×32', '#2 s1@32×32']);
+    play.land(1);
     play.ask('b', [...text(1, 100), 8]);
-    assert.equal(play.step(), '#2 +b(copies 32 of s1) s1@32×32');
+    assert.deepEqual(play.fly(), ['#3 +b(copies 32 of s1) s1@64×32']);
+  });
+
+  test('of a cancelled prompt only what came back from all stages is kept, but all that is written is counted', () => {
+    const play = new Play({ stageCount: 2, kvTokens: 3 * BLOCK });
+    play.ask('a', text(1, 600));
+    assert.deepEqual(play.fly(), ['#1 +a s1@0×128', '#2 s1@128×128']);
+    play.land(1);
+    assert.deepEqual(play.fly(), ['#3 s1@256×128']);
+    play.scheduler.cancel('a');
+    assert.equal(play.scheduler.kvUse.keptTokens, 2 * BLOCK);
+    play.ask('b', text(1, 300));
+    play.land(2);
+    assert.deepEqual(play.fly(), ['#4 =s1 +b(takes 128 of s1) s2@128×128']);
+  });
+
+  test('a fault that is found when its request is over already spoils what was kept of it', () => {
+    const play = new Play({ stageCount: 2 });
+    play.ask('a', text(1, 300));
+    play.fly();
+    play.land(1);
+    play.scheduler.cancel('a');
+    play.scheduler.complete(2, [{ session: 1, token: undefined, outcome: 'failed' }]);
+    play.ask('b', text(1, 100));
+    assert.equal(play.fly()[0], '#3 =s1 -s1 +b s2@0×100!');
+    assert.equal(play.scheduler.kvUse.keptTokens, 0);
   });
 
   test('fewer common tokens than a copy is worth are computed', () => {
@@ -158,6 +199,39 @@ describe('room', () => {
     assert.equal(play.step(53, [1]), '#4 s1@257×1!');
     assert.equal(play.step(54), '#5 =s1 -s1 s2@0×101!', 'its prompt and the token that was drawn');
     assert.equal(play.step(), '#6 s2@101×1!');
+  });
+
+  test('a stream that finds no room and then pauses for an older one waits once, not twice', () => {
+    const play = new Play({ kvTokens: 2 * BLOCK, prefillChunkTokens: 4096 });
+    play.ask('a', text(1, BLOCK - 2));
+    play.ask('b', text(2, BLOCK - 1));
+    play.step();
+    play.step();
+    assert.deepEqual(play.fly(), ['#3 s1@255×1! s2@255×1!']);
+    play.land(3, 2, 1);
+    assert.equal(play.step(51, [1]), '#4 s2:0 s1@256×1!', 'both need a second block');
+    assert.equal(play.step(), '#5 =s1 -s1 s2@0×257!');
+    assert.equal(play.step(), '#6 s2@257×1!');
+  });
+
+  test('the youngest stream pauses even if its token is on its way: an older one does not go in its place', () => {
+    const play = new Play({ stageCount: 2, kvTokens: 3 * BLOCK, maxRows: 2 });
+    play.ask('a', text(1, BLOCK - 1));
+    assert.deepEqual(play.fly(), ['#1 +a s1@0×128', '#2 s1@128×127!']);
+    play.ask('b', text(2, 20));
+    play.ask('c', text(3, 20));
+    play.land(1);
+    assert.deepEqual(play.fly(), ['#3 +b +c s2@0×20!']);
+    play.land(2, 1);
+    assert.deepEqual(play.fly(), ['#4 s1@255×1! s3@0×20!']);
+    play.land(3, 2);
+    assert.deepEqual(play.fly(), ['#5 s2@20×1!']);
+    play.land(4, 3, 1);
+    assert.deepEqual(play.fly(), ['#6 s3@20×1!']);
+    play.land(5, 2);
+    assert.deepEqual(play.fly(), ['#7 s2@21×1!'], 's1 needs a block, and s3 is on its way');
+    play.land(6, 3);
+    assert.deepEqual(play.fly(), ['#8 s3:0 s1@256×1!']);
   });
 
   test('a prompt that no stage could ever hold is refused, and an answer ends where the KV does', () => {

@@ -1,0 +1,129 @@
+// A stage without a model, for tests of the scheduler: the real `Sessions`, and KV that is a list of token ids for each
+// session, so that what a stage holds can be compared with what it ought to hold. Faults come by chance.
+import assert from 'node:assert/strict';
+import { Sessions } from '../../agent/engine/sessions.ts';
+import type { Row, SessionOp, SessionSource } from '../../agent/engine/step.ts';
+import type { ScheduledStep } from '../../agent/stage/scheduler.ts';
+import type { GenerateRequest } from '../../protocol/generate.ts';
+import { kvCapacity } from '../../protocol/limits.ts';
+
+/** What a stage writes for a token that it could not compute. */
+const GARBAGE = -1;
+const INJECTED = 'injected by the test';
+
+/** A request, and what came of it. */
+export interface Asked {
+  request: GenerateRequest;
+  drawn: number[];
+  end: 'stop' | 'length' | 'failed' | 'cancelled' | undefined;
+}
+
+/** What several stages and their requests share. */
+export interface ModelContext {
+  maxSessions: number;
+  kvTokens: number;
+  isUnlucky(): boolean;
+  asked: Map<string, Asked>;
+  /** sessions that a stage refused to open because of an injected fault: who begins with them is refused as well */
+  broken: Set<number>;
+}
+
+/** One stage: the real `Sessions`, and KV that is a list of token ids for each session. */
+export class ModelStage {
+  readonly kv = new Map<number, number[]>();
+  readonly queue: ScheduledStep[] = [];
+  readonly #sessions: Sessions;
+  readonly #context: ModelContext;
+  readonly #known = new Set<number>();
+
+  constructor(context: ModelContext) {
+    const { maxSessions, kvTokens } = context;
+    this.#context = context;
+    const limits = { contextTokens: 1e6, maxSessions, kvTokens };
+    const store = {
+      adopt: (session: number, source: SessionSource) => this.#adopt(session, source),
+      trim: (session: number, length: number) => {
+        this.kv.set(session, (this.kv.get(session) ?? []).slice(0, length));
+      },
+      drop: (session: number) => void this.kv.delete(session),
+    };
+    this.#sessions = new Sessions(limits, store, 'a stage');
+  }
+
+  get heldTokens(): number {
+    return [...this.kv.values()].reduce((sum, tokens) => sum + kvCapacity(tokens.length), 0);
+  }
+
+  get faultySessions(): number[] {
+    return [...this.#known].filter((id) => this.#sessions.isFaulty(id));
+  }
+
+  requestOf(session: number): Asked | undefined {
+    return this.#context.asked.get(this.#sessions.get(session)?.open?.requestId ?? '');
+  }
+
+  /** As a stage does it. @returns the operations for the next stage, and the rows that were computed */
+  run({ ops, rows, ids }: ScheduledStep): { ops: SessionOp[]; failed: SessionOp[]; sound: Row[] } {
+    const failed = ops.flatMap((op) => this.#apply(op) ?? []);
+    for (const row of rows) {
+      if (this.#context.isUnlucky()) failed.push(...this.#inject(row.session));
+      const fault = this.#sessions.check(row);
+      assert.equal(fault, undefined, 'a fault came by itself');
+    }
+    let begin = 0;
+    const sound = rows.filter((row) => {
+      const written = ids.slice(begin, begin + row.count);
+      begin += row.count;
+      if (this.#sessions.isFaulty(row.session)) return false;
+      this.#write(row, written);
+      if (!this.#context.isUnlucky()) return true;
+      this.kv.get(row.session)?.fill(GARBAGE, row.position);
+      failed.push(...this.#inject(row.session));
+      return false;
+    });
+    const { kvTokens } = this.#context;
+    assert.ok(this.heldTokens <= kvTokens, `${this.heldTokens} tokens where ${kvTokens} have room`);
+    const told = new Set(ops.map((op) => (op.op === 'fail' ? op.session : undefined)));
+    return { ops: [...ops, ...failed.filter(({ session }) => !told.has(session))], failed, sound };
+  }
+
+  #apply(op: SessionOp): SessionOp | undefined {
+    this.#known.add(op.session);
+    const fault = this.#sessions.apply(op);
+    if (!fault || op.op === 'fail') return fault && op;
+    const isInherited = op.op === 'open' && op.from && this.#context.broken.has(op.from.session);
+    assert.ok(isInherited || fault.message.includes(INJECTED), `a fault came by itself: ${fault.message}`);
+    this.#context.broken.add(op.session);
+    return failOp(op.session);
+  }
+
+  #inject(session: number): SessionOp[] {
+    return this.#sessions.fail(session, 'engine_failed', INJECTED) ? [failOp(session)] : [];
+  }
+
+  #adopt(session: number, { session: source, length, take }: SessionSource): void {
+    if (this.#context.isUnlucky()) throw new Error(INJECTED);
+    const tokens = this.kv.get(source) as number[];
+    if (take) this.kv.delete(source);
+    this.kv.set(session, tokens.slice(0, length));
+  }
+
+  #write(row: Row, ids: readonly number[]): void {
+    const tokens = this.kv.get(row.session) ?? [];
+    tokens.push(...ids);
+    this.kv.set(row.session, tokens);
+    this.#sessions.grow(row);
+    const { request, drawn } = this.requestOf(row.session) as Asked;
+    const { length } = request.promptIds;
+    // by hand: deepEqual takes a hundred times as long, and most of the tests' time
+    const wrong = tokens.findIndex(
+      (token, at) => token !== (at < length ? request.promptIds[at] : drawn[at - length]),
+    );
+    assert.equal(wrong, -1, `token ${wrong} of session ${row.session} is not that of ${request.requestId}`);
+    assert.equal(tokens.length, row.position + row.count);
+  }
+}
+
+function failOp(session: number): SessionOp {
+  return { op: 'fail', session, code: 'engine_failed', message: INJECTED };
+}
