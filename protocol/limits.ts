@@ -57,10 +57,10 @@ export const MAX_ID_SET_CHARS = 4 * Math.ceil(MAX_VOCABULARY / 8 / 3);
 /** The reason of a failed session, in a frame. */
 export const MAX_FAULT_CHARS = 500;
 /**
- * Session operations in a step frame: 64 opens (MAX_SESSIONS), the end of as many, their faults, and all that was kept
- * (MAX_KEPT_SESSIONS) given up.
+ * Session operations in a step frame: 64 opens (MAX_SESSIONS), as many ends of sessions that are kept, their faults, and
+ * all that was kept (MAX_KEPT_SESSIONS) given up together with what was kept just now.
  */
-export const MAX_STEP_OPS = 64 + 64 + 64 + 128;
+export const MAX_STEP_OPS = 64 + 64 + 64 + (128 + 64);
 /**
  * The same as JSON: opens with a set of prompt ids (43,692 bytes), 1,024 biases (28,672), 64 stop ids (512) and 2 KiB
  * of all else are 4.6 MiB, 64 faults 40 KiB, the others not 20 KiB.

@@ -124,7 +124,8 @@ export class Engine {
   apply(ops: readonly SessionOp[]): Fault[] {
     return ops.flatMap((op) => {
       const fault = this.#sessions.apply(op);
-      if (op.op !== 'trim') this.#answers.delete(op.session);
+      if (op.op === 'trim') this.#forgetCached(op.session);
+      else this.#answers.delete(op.session);
       if (this.isLast && op.op === 'open' && !fault) {
         this.#answers.set(op.session, {
           open: op,
@@ -280,6 +281,12 @@ export class Engine {
     } catch (error) {
       return { sampled, faults: [...faults, ...this.#failAll(wanted, error)] };
     }
+  }
+
+  /** A session that pauses before its first token computes its whole prompt: nothing of it was saved. */
+  #forgetCached(session: number): void {
+    const answer = this.#answers.get(session);
+    if (answer) answer.open = { ...answer.open, from: undefined };
   }
 
   #advance(answer: Answer, { token, logprobs }: Drawn): Sampled {

@@ -70,6 +70,9 @@ export class Sessions {
       return wrong === undefined ? undefined : this.#refuse(op, 'engine_failed', wrong);
     } catch (error) {
       return this.#refuse(op, 'engine_failed', asEspalierError(error).message);
+    } finally {
+      // the head counts it as gone, whether the new session could be opened or not
+      if (op.op === 'open' && op.from?.take) this.#forget(op.from.session);
     }
   }
 
@@ -119,10 +122,7 @@ export class Sessions {
     if (from && (this.#sessions.get(from.session)?.length ?? 0) < from.length) {
       return `session ${from.session} has no ${from.length} tokens to begin session ${id} with`;
     }
-    if (from) {
-      this.#kv.adopt(id, from);
-      if (from.take) this.#sessions.delete(from.session);
-    }
+    if (from) this.#kv.adopt(id, from);
     this.#sessions.set(id, { length: from?.length ?? 0, open: op });
     return undefined;
   }
@@ -130,9 +130,7 @@ export class Sessions {
   #change(op: Exclude<SessionOp, { op: 'open' | 'fail' }>): string | undefined {
     const { session: id } = op;
     if (op.op === 'drop') {
-      this.#faulty.delete(id);
-      this.#sessions.delete(id);
-      this.#kv.drop(id);
+      this.#forget(id);
       return undefined;
     }
     const session = this.#sessions.get(id);
@@ -145,6 +143,12 @@ export class Sessions {
     this.#kv.trim(id, op.length);
     session.length = op.length;
     return undefined;
+  }
+
+  #forget(id: number): void {
+    this.#faulty.delete(id);
+    this.#sessions.delete(id);
+    this.#kv.drop(id);
   }
 
   #refuse(op: SessionOp, code: ErrorCode, what: string): Fault | undefined {

@@ -122,3 +122,15 @@ test('the first token of an answer tells how much of its prompt was there alread
   const [next] = await chain.step([{ session: 2, position: 4, count: 1, sample: true }], [3]);
   assert.equal(next?.cachedTokens, undefined);
 });
+
+test('a session that had to give up what was there already does not count it', async () => {
+  const chain = await StageChain.load(evenRanges(12, 1));
+  const { session, op } = chain.open();
+  await chain.forward([{ session, position: 0, count: 3, sample: true }], [5, 6, 7], [op]);
+  const { op: second } = chain.open();
+  const opened = { ...second, from: { session, length: 2, take: false } } as SessionOp;
+  const paused: SessionOp = { op: 'trim', session: 2, length: 0 };
+  const row = { session: 2, position: 0, count: 4, sample: true };
+  const [first] = await chain.step([row], [5, 6, 8, 9], [opened, paused]);
+  assert.deepEqual([first?.index, first?.cachedTokens], [0, undefined]);
+});

@@ -95,6 +95,28 @@ describe('a session', () => {
     assert.deepEqual(play.calls.slice(0, 2), ['2 copies 20 of 1', '3 takes 30 of 1']);
   });
 
+  test('that cannot take another one over ends that one all the same: the head counts it as gone', () => {
+    for (const length of [13, 31]) {
+      const play = new Play();
+      play.open(1);
+      play.write(1, 0, 30);
+      play.apply({ op: 'keep', session: 1 });
+      assert.equal(play.open(2, { session: 1, length, take: true })?.requestId, 'r2');
+      assert.equal(play.sessions.get(1), undefined);
+      assert.deepEqual(play.calls, ['1 drops']);
+    }
+  });
+
+  test('that is taken over after a fault leaves nothing behind', () => {
+    const play = new Play();
+    play.open(1);
+    play.write(1, 0, 30);
+    play.sessions.fail(1, 'engine_failed', 'damaged');
+    play.apply({ op: 'keep', session: 1 });
+    assert.equal(play.open(2, { session: 1, length: 20, take: true }), undefined);
+    assert.deepEqual([play.sessions.isFaulty(1), play.length(2)], [false, 20]);
+  });
+
   test('that is trimmed goes on from there', () => {
     const play = new Play();
     play.open(1);
