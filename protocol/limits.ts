@@ -93,7 +93,7 @@ export const STATS_INTERVAL_MS = 500;
 export const STATUS_INTERVAL_MS = 500;
 /** Status subscribers at once. */
 export const MAX_STATUS_CLIENTS = 32;
-/** A status message: 256 requests, 100 events and 64 nodes of at most 1 KiB each are 0.4 MiB. */
+/** A status message: 256 requests, 100 events and 64 nodes of at most 1 KiB each are 0.4 MiB; 64 machines 0.5 MiB. */
 export const MAX_STATUS_MESSAGE_BYTES = MIB;
 /** A status stream that was silent for this long is broken: ten intervals. */
 export const STATUS_SILENCE_MS = 5_000;
@@ -110,6 +110,29 @@ export const MAX_EVENTS = 100;
 export const MAX_TRACE_STEPS = 512;
 /** A stage that is asked for its trace answers between two steps: who computes longer is left out. */
 export const TRACE_TIMEOUT_MS = 3_000;
+
+/** Lengths of texts in a machine's facts: the longest port name seen has 40 characters, the longest note 200. */
+export const MAX_FACT_CHARS = 100;
+export const MAX_NOTE_CHARS = 300;
+/** Notes of one record: about twice as many as there are sources. */
+export const MAX_FACT_NOTES = 48;
+/** A Mac Studio with VPNs and virtual machines has some 40 interfaces; each has a handful of addresses. */
+export const MAX_INTERFACES = 64;
+export const MAX_INTERFACE_ADDRESSES = 16;
+/** Routes to networks; those to single neighbours are left out. */
+export const MAX_ROUTES = 64;
+/** No Mac has more than 8 Thunderbolt ports; behind one, hubs can join a few Macs. */
+export const MAX_THUNDERBOLT_PORTS = 16;
+export const MAX_THUNDERBOLT_PEERS = 8;
+/** One RDMA device a port; its GID table has 1,024 places, few of them in use. */
+export const MAX_RDMA_DEVICES = 16;
+export const MAX_RDMA_GIDS = 16;
+/** Of each machine in a status message; so cut down, one takes at most 7.5 KiB. */
+export const MAX_SHOWN_INTERFACES = 8;
+export const MAX_SHOWN_PORTS = 8;
+export const MAX_SHOWN_LABEL_CHARS = 32;
+/** A machine's load is told at most this often, and only where somebody listens. */
+export const LOAD_INTERVAL_MS = 10_000;
 
 /** Tokens for which a session of `tokens` has room, and takes memory, on every stage. */
 export function kvCapacity(tokens: number): number {
