@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { WebSocket, WebSocketServer } from 'ws';
 import { ControlCommand, type ControlEvent } from '../protocol/control.ts';
 import { EspalierError } from '../protocol/errors.ts';
+import type { MachineFacts } from '../protocol/facts.ts';
 import { HELLO_TIMEOUT_MS, MAX_CONTROL_MESSAGE_BYTES } from '../protocol/limits.ts';
 import type { NodeFacts } from '../protocol/node.ts';
 import { PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
@@ -19,6 +20,8 @@ export interface ControlHandler {
   onCommand(command: StageCommand, localHost: string): void;
   /** the controller is gone */
   onDisconnect(): void;
+  /** what this machine is, for the hello; undefined until it was gathered */
+  facts?(): MachineFacts | undefined;
 }
 
 export class ControlServer {
@@ -77,6 +80,10 @@ export class ControlServer {
   send(event: ControlEvent): void {
     if (this.#controller?.socket.readyState === WebSocket.OPEN)
       this.#controller.socket.send(JSON.stringify(event));
+  }
+
+  get hasController(): boolean {
+    return this.#controller !== undefined;
   }
 
   close(): void {
@@ -146,7 +153,8 @@ export class ControlServer {
     // the same controller again: its old connection is a leftover of a restart or a broken network
     if (before && before !== socket) before.terminate();
     this.#log.info({ controller: id }, 'a controller connected');
-    this.send({ kind: 'hello', protocol: PROTOCOL_VERSION, node: this.#node });
+    const facts = this.#handler.facts?.() ?? null;
+    this.send({ kind: 'hello', protocol: PROTOCOL_VERSION, node: this.#node, facts });
   }
 }
 

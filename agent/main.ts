@@ -4,7 +4,8 @@ import { loadIdentity } from '../protocol/identity.ts';
 import { createLog } from '../protocol/log.ts';
 import { advertise } from './advertise.ts';
 import { ControlServer } from './control-server.ts';
-import { machineFacts } from './facts/machine.ts';
+import { nodeFacts } from './facts/machine.ts';
+import { FactsWatch } from './facts/watch.ts';
 import { sweepScratchDirs } from './stage/scratch.ts';
 import { StageHost } from './stage-host.ts';
 
@@ -32,14 +33,24 @@ export interface RunningAgent {
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const log = createLog('agent');
   const { id } = loadIdentity(options.home, 'agent');
-  const node = machineFacts(id, options.name);
+  const node = nodeFacts(id, options.name);
   sweepScratchDirs();
   const stages = new StageHost(log, (event) => control.send(event));
+  let machine: FactsWatch | undefined;
   const control: ControlServer = new ControlServer(node, options.cluster, log, {
     onCommand: (command, localHost) => stages.handle(command, localHost),
     onDisconnect: () => void stages.stop(),
+    facts: () => machine?.facts,
   });
   const port = await control.listen(options.host, options.port);
+  machine = new FactsWatch(
+    {
+      onFacts: (facts) => control.send({ kind: 'facts', facts }),
+      onLoad: (load) => control.send({ kind: 'load', load }),
+      isHeard: () => control.hasController,
+    },
+    log,
+  );
   const onlyLoopback = options.host === '127.0.0.1' || options.host === 'localhost';
   const chosen = options.bonjourInterface ?? (onlyLoopback ? '127.0.0.1' : undefined);
   const advertisement = advertise(node, options.cluster, port, chosen, log);
@@ -48,7 +59,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     port,
     async stop() {
       control.close();
-      await Promise.all([stages.stop(), advertisement.stop()]);
+      await Promise.all([stages.stop(), advertisement.stop(), machine?.stop()]);
     },
   };
 }

@@ -1,6 +1,7 @@
 // The heart of the controller, without I/O: events in, a new state and effects out. It decides when to plan, what each
 // node is to do, and when a deployment is over.
 import { ERRORS, type ErrorCode, EspalierError, isErrorCode } from '../protocol/errors.ts';
+import type { MachineFacts } from '../protocol/facts.ts';
 import type { HostPort, NodeFacts } from '../protocol/node.ts';
 import { formatRange, type ModelCard, type Plan } from '../protocol/plan.ts';
 import type { StageStats } from '../protocol/stage.ts';
@@ -12,6 +13,8 @@ export interface KnownNode {
   address: HostPort;
   foundBy: 'bonjour' | 'address';
   connected: boolean;
+  /** what its machine is; undefined until the node has told */
+  machine?: MachineFacts;
   /** its stage could not be loaded: plans leave it out until then, where the others can do without it */
   distrustedUntil?: number;
 }
@@ -60,6 +63,7 @@ export interface Cluster {
 
 export type ClusterInput =
   | { kind: 'node-connected'; node: KnownNode }
+  | { kind: 'node-machine'; nodeId: string; machine: MachineFacts }
   | { kind: 'node-lost'; nodeId: string; reason: string }
   | { kind: 'stage-loaded'; nodeId: string; epoch: number; hop: HostPort; pid: number; weightBytes: number }
   | { kind: 'stage-linked'; nodeId: string; epoch: number }
@@ -157,6 +161,11 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
   switch (input.kind) {
     case 'node-connected':
       return nodeConnected(cluster, input.node, now);
+    case 'node-machine': {
+      const node = cluster.nodes.get(input.nodeId);
+      if (node) node.machine = input.machine;
+      return [];
+    }
     case 'node-lost':
       return nodeLost(cluster, input.nodeId, input.reason, now);
     case 'stage-loaded':

@@ -122,6 +122,7 @@ class Core {
       {
         onConnected: (facts, address, foundBy) =>
           this.#take({ kind: 'node-connected', node: { facts, address, foundBy, connected: true } }),
+        onMachine: (nodeId, machine) => this.#take({ kind: 'node-machine', nodeId, machine }),
         onLost: (nodeId, reason) => this.#take({ kind: 'node-lost', nodeId, reason }),
         onEvent: (nodeId, event) => this.#stageEvent(nodeId, event),
         onRefused: (address, message) => this.#noteRefusal(`${formatHostPort(address)}: ${message}`),

@@ -3,6 +3,7 @@
 import type { Logger } from 'pino';
 import { WebSocket } from 'ws';
 import { type ControlCommand, ControlEvent } from '../protocol/control.ts';
+import type { MachineFacts } from '../protocol/facts.ts';
 import { HEARTBEAT_MS, HELLO_TIMEOUT_MS, LEASE_MS, MAX_CONTROL_MESSAGE_BYTES } from '../protocol/limits.ts';
 import { formatHostPort, type HostPort, type NodeFacts } from '../protocol/node.ts';
 import { ESPALIER_VERSION, PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
@@ -12,10 +13,12 @@ import type { Candidate } from './discovery.ts';
 const RETRY_MS = 1_000;
 const REFUSED_RETRY_MS = 10_000;
 
-export type StageEvent = Exclude<ControlEvent, { kind: 'hello' | 'refused' }>;
+export type StageEvent = Exclude<ControlEvent, { kind: 'hello' | 'refused' | 'facts' | 'load' }>;
 
 export interface NodesListener {
   onConnected(facts: NodeFacts, address: HostPort, foundBy: Candidate['foundBy']): void;
+  /** what its machine is, whenever that changes */
+  onMachine(nodeId: string, machine: MachineFacts): void;
   onLost(nodeId: string, reason: string): void;
   onEvent(nodeId: string, event: StageEvent): void;
   /** a node that is there but will not work with this controller */
@@ -25,6 +28,7 @@ export interface NodesListener {
 interface Connection {
   socket: WebSocket;
   facts: NodeFacts;
+  machine?: MachineFacts;
   lastHeard: number;
 }
 
@@ -147,11 +151,16 @@ export class Nodes {
           };
           this.#answeredAt.set(formatHostPort(address), startOf(event.node));
           this.#adopt(connection, address, foundBy);
+          this.#takeMachine(connection, event.facts ?? null);
           return resolve('connected');
         }
         if (connection) {
           connection.lastHeard = performance.now();
-          this.#listener.onEvent(connection.facts.id, event);
+          if (event.kind === 'facts') {
+            if (!event.facts) this.#log.warn({ node: connection.facts.name }, 'its facts cannot be read');
+            this.#takeMachine(connection, event.facts);
+          } else if (event.kind === 'load') this.#takeLoad(connection, event.load);
+          else this.#listener.onEvent(connection.facts.id, event);
         }
       });
     });
@@ -163,6 +172,18 @@ export class Nodes {
     this.#connections.set(id, connection);
     before?.socket.terminate();
     this.#listener.onConnected(connection.facts, address, foundBy);
+  }
+
+  /** Facts that cannot be read come as null: what was known before still holds. */
+  #takeMachine(connection: Connection, machine: MachineFacts | null): void {
+    const { id } = connection.facts;
+    if (!machine || this.#connections.get(id) !== connection) return;
+    connection.machine = machine;
+    this.#listener.onMachine(id, machine);
+  }
+
+  #takeLoad(connection: Connection, load: MachineFacts['load'] | null): void {
+    if (load && connection.machine) this.#takeMachine(connection, { ...connection.machine, load });
   }
 
   #lost(connection: Connection, reason: string): void {

@@ -4,6 +4,7 @@ import { formatHostPort } from '../protocol/node.ts';
 import type { ClusterEvent, ClusterStatus, NodeStatus, StageStatus } from '../protocol/status.ts';
 import { ESPALIER_VERSION } from '../protocol/version.ts';
 import { type Cluster, clusterReason, clusterState } from './cluster.ts';
+import { machineStatus } from './machine-status.ts';
 import type { Requests } from './requests.ts';
 
 /** The window of "now": long enough to be calm, short enough to follow. */
@@ -62,7 +63,7 @@ export function clusterStatus(
 }
 
 function nodeStatuses(cluster: Cluster): NodeStatus[] {
-  return [...cluster.nodes.values()].map(({ facts, address, foundBy, connected }) => ({
+  return [...cluster.nodes.values()].map(({ facts, machine, address, foundBy, connected }) => ({
     id: facts.id,
     name: facts.name,
     address: formatHostPort(address),
@@ -72,6 +73,7 @@ function nodeStatuses(cluster: Cluster): NodeStatus[] {
     cores: facts.cores,
     memoryBytes: facts.memoryBytes,
     pid: facts.pid,
+    facts: machine ? machineStatus(machine) : null,
   }));
 }
 

@@ -1,5 +1,6 @@
 // The words on the control connection (a WebSocket that the controller opens to each agent), JSON text.
 import { z } from 'zod';
+import { MachineFacts, MachineLoad } from './facts.ts';
 import { GenerateRequest, RequestFailure, TokenEvent } from './generate.ts';
 import { ClusterName, HostPort, NodeFacts } from './node.ts';
 import { StageSpec, StageStats } from './stage.ts';
@@ -26,7 +27,16 @@ export type ControlCommand = z.infer<typeof ControlCommand>;
 
 /** agent → controller */
 export const ControlEvent = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('hello'), protocol: z.int(), node: NodeFacts }),
+  /** `facts` is null until they were gathered; facts that cannot be read are none, for no node is lost over them */
+  z.object({
+    kind: z.literal('hello'),
+    protocol: z.int(),
+    node: NodeFacts,
+    facts: MachineFacts.nullish().catch(null),
+  }),
+  /** something other than the load has changed */
+  z.object({ kind: z.literal('facts'), facts: MachineFacts.nullable().catch(null) }),
+  z.object({ kind: z.literal('load'), load: MachineLoad.nullable().catch(null) }),
   /** the agent closes the connection after this one */
   z.object({ kind: z.literal('refused'), code: z.string(), message: z.string() }),
   z.object({

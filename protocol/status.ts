@@ -1,6 +1,8 @@
 // The public picture of a cluster: what GET /cluster/v1/status answers and the WebSocket of the same path streams.
 // The dashboard and `espalier status` know nothing else.
 import { z } from 'zod';
+import { GpuMemoryLimit, InterfaceKind, MachineLoad, PowerFacts, Rdma, ThermalFacts } from './facts.ts';
+import { MAX_SHOWN_INTERFACES, MAX_SHOWN_LABEL_CHARS, MAX_SHOWN_PORTS } from './limits.ts';
 import { EngineName, LayerRange } from './plan.ts';
 import { KvUse } from './stage.ts';
 
@@ -9,6 +11,58 @@ export const STATUS_PATH = '/cluster/v1/status';
 /** starting: no plan yet · deploying: stages load · serving · degraded: was serving, cannot now · stopping */
 export const ClusterState = z.enum(['starting', 'deploying', 'serving', 'degraded', 'stopping']);
 export type ClusterState = z.infer<typeof ClusterState>;
+
+const ShownLabel = z.string().max(MAX_SHOWN_LABEL_CHARS);
+
+/** What a node told of its machine, cut down to what people look at: `espalier facts` on the node tells all. */
+export const NodeMachine = z.object({
+  modelIdentifier: ShownLabel.nullable(),
+  modelName: ShownLabel.nullable(),
+  /** `macOS 26.2 (25C56)` */
+  os: ShownLabel.nullable(),
+  coresPerformance: z.int().nullable(),
+  coresEfficiency: z.int().nullable(),
+  coresGpu: z.int().nullable(),
+  gpuMemoryLimit: GpuMemoryLimit.pick({ bytes: true, source: true }).nullable(),
+  /** those that are on and lead out of the machine, Thunderbolt first */
+  interfaces: z
+    .array(
+      z.object({
+        name: ShownLabel,
+        kind: InterfaceKind,
+        active: z.boolean().nullable(),
+        linkGbps: z.number().nullable(),
+        /** the first two, a link-local one with its zone: `fe80::1%en5` */
+        addresses: z.array(z.string().max(80)).max(2),
+      }),
+    )
+    .max(MAX_SHOWN_INTERFACES),
+  thunderboltPorts: z
+    .array(
+      z.object({
+        receptacle: z.int().nullable(),
+        interface: ShownLabel.nullable(),
+        connected: z.boolean(),
+        linkGbps: z.number().nullable(),
+        /** a cable joins two ports when each lists the other's domain */
+        domainUuid: z.guid().nullable(),
+        /** the first two */
+        peers: z
+          .array(z.object({ domainUuid: z.guid(), name: ShownLabel.nullable(), throughDock: z.boolean() }))
+          .max(2),
+      }),
+    )
+    .max(MAX_SHOWN_PORTS),
+  rdma: Rdma.shape.state,
+  powerSource: PowerFacts.shape.source,
+  /** until it sleeps when idle; 0 never */
+  sleepMinutes: z.int().nullable(),
+  thermalLevel: ThermalFacts.shape.level,
+  load: MachineLoad.omit({ traffic: true }),
+  /** how many notes there are of what was missing or strange */
+  noteCount: z.int(),
+});
+export type NodeMachine = z.infer<typeof NodeMachine>;
 
 export const NodeStatus = z.object({
   id: z.string(),
@@ -20,6 +74,8 @@ export const NodeStatus = z.object({
   cores: z.int(),
   memoryBytes: z.number(),
   pid: z.int(),
+  /** null until the node has told */
+  facts: NodeMachine.nullish(),
 });
 export type NodeStatus = z.infer<typeof NodeStatus>;
 

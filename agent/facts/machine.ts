@@ -1,4 +1,4 @@
-// What this machine is, as far as Node itself knows.
+// Who this node is, as far as Node itself knows. What its machine is beyond that is gathered apart.
 import { randomUUID } from 'node:crypto';
 import { arch, availableParallelism, cpus, hostname, platform, totalmem } from 'node:os';
 import type { NodeFacts } from '../../protocol/node.ts';
@@ -8,7 +8,7 @@ import { ESPALIER_VERSION } from '../../protocol/version.ts';
 const BOOT_ID = randomUUID();
 
 /** @param name shown to people; the host's name without its domain when undefined */
-export function machineFacts(id: string, name: string | undefined): NodeFacts {
+export function nodeFacts(id: string, name: string | undefined): NodeFacts {
   return {
     id,
     name: name ?? hostname().replace(/\..*$/, ''),

@@ -5,7 +5,7 @@ import { after, before, describe, test } from 'node:test';
 import { pino } from 'pino';
 import { WebSocket } from 'ws';
 import { ControlServer, type StageCommand } from '../../agent/control-server.ts';
-import { machineFacts } from '../../agent/facts/machine.ts';
+import { nodeFacts } from '../../agent/facts/machine.ts';
 import { PROTOCOL_VERSION } from '../../protocol/version.ts';
 import { until } from '../support/until.ts';
 
@@ -21,7 +21,7 @@ describe('control server', () => {
   const commands: StageCommand[] = [];
   let gone = 0;
   const server = new ControlServer(
-    machineFacts('0123456789abcdef', 'studio-1'),
+    nodeFacts('0123456789abcdef', 'studio-1'),
     'attic',
     pino({ level: 'silent' }),
     {
@@ -95,15 +95,10 @@ describe('control server', () => {
   });
 
   test('a taken port is named, with the flag that changes it', async () => {
-    const second = new ControlServer(
-      machineFacts('0123456789abcdef', 'x'),
-      'attic',
-      pino({ level: 'silent' }),
-      {
-        onCommand: () => undefined,
-        onDisconnect: () => undefined,
-      },
-    );
+    const second = new ControlServer(nodeFacts('0123456789abcdef', 'x'), 'attic', pino({ level: 'silent' }), {
+      onCommand: () => undefined,
+      onDisconnect: () => undefined,
+    });
     await assert.rejects(second.listen('127.0.0.1', port), {
       code: 'port_taken',
       message: new RegExp(`${port}.*--port`),

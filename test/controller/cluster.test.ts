@@ -1,6 +1,7 @@
 // The cluster's heart by transcripts: events in, effects out, on a clock of our own.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { factsOfMac } from '../../agent/facts/mac/assemble.ts';
 import {
   advance,
   type Cluster,
@@ -115,6 +116,19 @@ function line(effect: Effect): string {
 }
 
 describe('cluster', () => {
+  test("a node's machine is kept until the node connects anew; a stranger's is nobody's", () => {
+    const story = new Story(2);
+    story.join('studio-1');
+    const machine = factsOfMac({ commands: {}, serviceInfo: {} }, null);
+    assert.deepEqual(story.tell({ kind: 'node-machine', nodeId: 'id-studio-1', machine }), []);
+    assert.deepEqual(story.tell({ kind: 'node-machine', nodeId: 'id-stranger', machine }), []);
+    assert.deepEqual([...story.cluster.nodes.keys()], ['id-studio-1']);
+    story.lose('studio-1');
+    assert.equal(story.cluster.nodes.get('id-studio-1')?.machine, machine);
+    story.join('studio-1', 'boot-2');
+    assert.equal(story.cluster.nodes.get('id-studio-1')?.machine, undefined);
+  });
+
   test('waits for the wanted nodes, deploys in the order of their names, links when all have loaded', () => {
     const story = new Story(3);
     assert.deepEqual(story.join('studio-10'), []);
