@@ -8,6 +8,7 @@ import { controllerCommand } from './controller.ts';
 import { dashboardCommand } from './dashboard.ts';
 import { demoCommand } from './demo.ts';
 import { EXIT } from './exit-codes.ts';
+import { factsCommand } from './facts.ts';
 import { packageFacts } from './package-root.ts';
 import { statusCommand } from './status.ts';
 import { traceCommand } from './trace.ts';
@@ -20,6 +21,7 @@ Examples:
   espalier chat "How many r's are in strawberry?"
   espalier status --json
   espalier trace                         why it is slow
+  espalier facts                         what this machine is
 
 State lies under ESPALIER_HOME (default ~/.espalier).
 \`espalier help COMMAND\` says more about one command.`;
@@ -38,6 +40,7 @@ export function buildProgram(exit: (code: number) => void): Command {
     statusCommand,
     traceCommand,
     chatCommand,
+    factsCommand,
   ];
   for (const create of commands) program.addCommand(create(exit));
   // settings are not handed down by addCommand

@@ -26,7 +26,7 @@ async function nobody(): Promise<string> {
 }
 
 describe('help', () => {
-  for (const command of ['demo', 'controller', 'agent', 'dashboard', 'status', 'trace', 'chat']) {
+  for (const command of ['demo', 'controller', 'agent', 'dashboard', 'status', 'trace', 'chat', 'facts']) {
     test(`${command} --help: usage, every option, examples, exit codes`, async () => {
       const { code, stdout, stderr } = await run([command, '--help']);
       assert.equal(code, 0);
@@ -41,7 +41,7 @@ describe('help', () => {
   test('espalier --help lists every command and says where the state lies', async () => {
     const { code, stdout } = await run(['--help']);
     assert.equal(code, 0);
-    for (const command of ['demo', 'controller', 'agent', 'dashboard', 'status', 'trace', 'chat']) {
+    for (const command of ['demo', 'controller', 'agent', 'dashboard', 'status', 'trace', 'chat', 'facts']) {
       assert.match(stdout, new RegExp(`\n {2}${command} `));
     }
     assert.match(stdout, /ESPALIER_HOME/);
