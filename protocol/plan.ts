@@ -15,24 +15,64 @@ export function formatRange(range: LayerRange): string {
 export const EngineName = z.enum(['node-mlx']);
 export type EngineName = z.infer<typeof EngineName>;
 
+/** What a layer's feed-forward block is made of: one block for every token, or experts of which a token takes a few. */
+export const LayerKind = z.enum(['dense', 'experts']);
+export type LayerKind = z.infer<typeof LayerKind>;
+
 /** What the planner and the users need to know of a model, from config.json and the weights' headers alone. */
 export const ModelCard = z.object({
   id: z.string(),
   architecture: z.string(),
   layerCount: z.int().min(1),
   vocabSize: z.int().min(1),
+  /** numbers of a token's hidden state: what a hop carries */
+  hiddenSize: z.int().min(1),
   attentionHeads: z.int().min(1),
   contextTokens: z.int().min(1),
   /** e.g. `4-bit`, or `unquantized` */
   quantization: z.string(),
-  /** bytes of weights of each layer */
+  layerKinds: z.array(LayerKind),
+  /** bytes of weights of each layer, once they are loaded */
   layerBytes: z.array(z.number()),
+  /** of these, the bytes of the experts among which a token's are chosen; 0 in dense layers */
+  routedLayerBytes: z.array(z.number()),
+  /** routed experts of a layer, and how many of them a token takes; null without such layers */
+  experts: z.object({ total: z.int().min(1), chosen: z.int().min(1) }).nullable(),
   embeddingBytes: z.number(),
   headBytes: z.number(),
-  /** bytes of KV that one token needs in one layer, float32 */
-  kvBytesPerTokenLayer: z.number(),
+  /** bytes of all these weights in their files */
+  fileBytes: z.number(),
+  /** floating point operations of one token in the matrix products of each layer, and in the head */
+  layerFlops: z.array(z.number()),
+  headFlops: z.number(),
+  /** the same for one query with one key in one layer: what attention costs for each token of context */
+  attentionPairFlops: z.number(),
+  /** numbers of KV that one token needs in one layer; how many bytes each takes is the node's to say */
+  kvValuesPerTokenLayer: z.number(),
 });
 export type ModelCard = z.infer<typeof ModelCard>;
+
+/** throughput: the slowest stage is as fast as it can be · latency: all stages and hops together are */
+export const Goal = z.enum(['throughput', 'latency']);
+export type Goal = z.infer<typeof Goal>;
+
+export const LinkKind = z.enum(['thunderbolt', 'ethernet', 'wifi', 'unknown']);
+export type LinkKind = z.infer<typeof LinkKind>;
+
+/** measured on this machine or link · estimate: from a table or a default */
+export const Source = z.enum(['measured', 'estimate']);
+export type Source = z.infer<typeof Source>;
+
+/** One way between two nodes. */
+export const Link = z.object({
+  kind: LinkKind,
+  /** shown to people: `Thunderbolt 5`, `10GbE`, or the interface that carries it */
+  label: z.string(),
+  linkGbps: z.number().positive(),
+  roundTripMs: z.number().min(0),
+  source: Source,
+});
+export type Link = z.infer<typeof Link>;
 
 export interface PlannedStage {
   index: number;
@@ -45,7 +85,13 @@ export interface PlannedStage {
 export interface Plan {
   engine: EngineName;
   modelId: string;
+  goal: Goal;
+  /** the conversations that it was planned for: so many at once, of so many tokens each */
+  streams: number;
+  contextTokens: number;
   stages: PlannedStage[];
+  /** the link from each stage to the next, the last one's back to the first; none where there is one stage */
+  links: Link[];
   /** bytes that the attention scores of one chunk may take for a while, on every stage */
   prefillBytes: number;
   /** tokens of KV that every stage has room for beside its weights, whole blocks of them */

@@ -21,14 +21,14 @@ test('the card of the demo model accounts for every byte of its weights', async 
   const all = card.embeddingBytes + card.headBytes + card.layerBytes.reduce((a, b) => a + b, 0);
   const file = statSync(join(demoModelDir, 'model.safetensors')).size;
   assert.ok(all < file && all > file - 100_000, `${all} of ${file}: the rest is the header`);
-  // 64 latents and 32 rotated keys, in float32
-  assert.equal(card.kvBytesPerTokenLayer, 96 * 4);
+  // 64 latents and 32 rotated keys
+  assert.equal(card.kvValuesPerTokenLayer, 96);
 });
 
 test('KV of grouped-query attention: keys and values of the key heads', async () => {
-  assert.equal((await parityCard('qwen2-4bit')).kvBytesPerTokenLayer, 2 * 2 * 16 * 4);
-  assert.equal((await parityCard('qwen2-tied-bfloat16')).kvBytesPerTokenLayer, 2 * 1 * 16 * 4);
-  assert.equal((await parityCard('llama-linear-biases-float16')).kvBytesPerTokenLayer, 2 * 4 * 24 * 4);
+  assert.equal((await parityCard('qwen2-4bit')).kvValuesPerTokenLayer, 2 * 2 * 16);
+  assert.equal((await parityCard('qwen2-tied-bfloat16')).kvValuesPerTokenLayer, 2 * 1 * 16);
+  assert.equal((await parityCard('llama-linear-biases-float16')).kvValuesPerTokenLayer, 2 * 4 * 24);
 });
 
 test('a tied embedding is counted on the last stage too', async () => {
