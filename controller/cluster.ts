@@ -6,7 +6,11 @@ import type { HostPort, NodeFacts } from '../protocol/node.ts';
 import { formatRange, type ModelCard, type Plan } from '../protocol/plan.ts';
 import type { StageStats } from '../protocol/stage.ts';
 import type { ClusterEvent, ClusterState } from '../protocol/status.ts';
-import { planStages } from './planner/planner.ts';
+import { plannerNode } from './planner/from-facts.ts';
+import type { NodeLink, PlanRequest } from './planner/inputs.ts';
+import { learn, type Measurements } from './planner/measurements.ts';
+import type { FoundPlan } from './planner/planner.ts';
+import { DEFAULT_PLANNING, PlanMemo, type Planning, planRequest } from './planning.ts';
 
 export interface KnownNode {
   facts: NodeFacts;
@@ -35,6 +39,8 @@ export interface DeployedStage {
 export interface Deployment {
   epoch: number;
   plan: Plan;
+  /** proven to be the best under the cost model */
+  isExact: boolean;
   stages: DeployedStage[];
   /** milliseconds, for the deadline */
   since: number;
@@ -44,6 +50,13 @@ export interface Cluster {
   readonly card: ModelCard;
   /** nodes to wait for before the first plan; undefined: whoever is there when nobody new has come for a while */
   readonly wantedNodes: number | undefined;
+  readonly planning: Planning;
+  /** of layers on nodes, by chip; grows while stages report */
+  readonly measurements: Measurements;
+  /** between nodes, as measured; those without one have the planner's default */
+  links: NodeLink[];
+  /** a plan takes up to a second: the same question is not asked twice */
+  readonly memo: PlanMemo;
   nodes: Map<string, KnownNode>;
   deployment: Deployment | undefined;
   epoch: number;
@@ -89,14 +102,21 @@ const STAGE_SILENCE_MS = 60_000;
 const DISTRUST_MS = 60_000;
 /** A node that came back is used when the cluster has been idle for this long. */
 const REJOIN_MS = 2_000;
-/** The KV that a plan leaves room for beside the weights: one session of this length. */
-const PLANNED_CONTEXT_TOKENS = 16_384;
 const BACKOFF_MS = [500, 1_000, 2_000, 5_000, 10_000, 30_000] as const;
 
-export function newCluster(card: ModelCard, wantedNodes: number | undefined): Cluster {
+export function newCluster(
+  card: ModelCard,
+  wantedNodes: number | undefined,
+  planning: Planning = DEFAULT_PLANNING,
+  measurements: Measurements = {},
+): Cluster {
   return {
     card,
     wantedNodes,
+    planning,
+    measurements,
+    links: [],
+    memo: new PlanMemo(),
     nodes: new Map(),
     deployment: undefined,
     epoch: 0,
@@ -193,7 +213,8 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
         return endDeployment(cluster, `${name}: ${input.message}`, now, input.code);
       });
     case 'stats':
-      return onStage(cluster, input, (stage) => {
+      return onStage(cluster, input, (stage, deployment) => {
+        learnFrom(cluster, deployment, stage, input.stats);
         stage.stats = input.stats;
         stage.heardAt = now;
         stage.stepTimeMs = input.stats.stepTimeMs ?? stage.stepTimeMs;
@@ -339,36 +360,41 @@ function usableNodes(cluster: Cluster, now: number): KnownNode[] {
   return trusted.length > 0 ? trusted : here;
 }
 
-/**
- * The plan over as many of the nodes as can hold their part: a small one that cannot is left out.
- * @throws EspalierError not_enough_nodes, of the plan over all of them
- */
-function planOver(cluster: Cluster, nodes: readonly KnownNode[]): Plan {
-  const contextTokens = Math.min(cluster.card.contextTokens, PLANNED_CONTEXT_TOKENS);
-  let firstError: unknown;
-  for (let rest = [...nodes]; rest.length > 0; rest = withoutSmallest(rest)) {
-    const facts = rest.slice(0, cluster.wantedNodes).map((node) => node.facts);
-    try {
-      return planStages(cluster.card, facts, contextTokens);
-    } catch (error) {
-      firstError ??= error;
-    }
-  }
-  throw firstError ?? new EspalierError('not_enough_nodes', 'no node is connected');
+/** The best plan over some nodes. @throws EspalierError not_enough_nodes, bad_option */
+function planOver(cluster: Cluster, nodes: readonly KnownNode[]): FoundPlan {
+  return cluster.memo.plan(cluster.epoch, requestOver(cluster, nodes));
 }
 
-function withoutSmallest(nodes: readonly KnownNode[]): KnownNode[] {
-  const smallest = Math.min(...nodes.map((node) => node.facts.memoryBytes));
-  const place = nodes.findIndex((node) => node.facts.memoryBytes === smallest);
-  return nodes.filter((_, i) => i !== place);
+function requestOver(cluster: Cluster, nodes: readonly KnownNode[]): PlanRequest {
+  const { card, planning, links, measurements, wantedNodes } = cluster;
+  const facts = nodes.map((node) => node.facts);
+  return planRequest(card, { facts, links, measurements }, planning, wantedNodes);
+}
+
+/** The question that the plan in force answers, with what is known today; undefined while there is none. */
+export function requestInForce(cluster: Cluster): PlanRequest | undefined {
+  const { deployment } = cluster;
+  if (!deployment) return undefined;
+  const isPart = ({ facts }: KnownNode) => deployment.plan.stages.some(({ nodeId }) => nodeId === facts.id);
+  const nodes = [...cluster.nodes.values()].filter((node) => node.connected || isPart(node));
+  return requestOver(cluster, nodes);
+}
+
+function learnFrom(cluster: Cluster, deployment: Deployment, stage: DeployedStage, stats: StageStats): void {
+  const place = deployment.plan.stages.find(({ nodeId }) => nodeId === stage.nodeId);
+  const known = cluster.nodes.get(stage.nodeId);
+  if (!place || !known) return;
+  const node = plannerNode(known.facts);
+  learn(cluster.measurements, cluster.card, { node, range: place.range }, stage.stats, stats);
 }
 
 function deploy(cluster: Cluster, nodes: readonly KnownNode[], now: number): Effect[] {
-  const plan = planOver(cluster, nodes);
+  const { plan, isExact } = planOver(cluster, nodes);
   cluster.epoch += 1;
   cluster.deployment = {
     epoch: cluster.epoch,
     plan,
+    isExact,
     since: now,
     stages: plan.stages.map((stage) => ({
       nodeId: stage.nodeId,
@@ -388,17 +414,13 @@ function deploy(cluster: Cluster, nodes: readonly KnownNode[], now: number): Eff
   ];
 }
 
-/** A node that came back (or came late) is taken in when nobody is disturbed by it. */
+/** A node that came back (or came late) is taken in when nobody is disturbed by it and it makes the plan better. */
 function rejoin(cluster: Cluster, deployment: Deployment, now: number): Effect[] {
-  const here = usableNodes(cluster, now).slice(
-    0,
-    Math.min(cluster.wantedNodes ?? Number.POSITIVE_INFINITY, cluster.card.layerCount),
-  );
+  const here = usableNodes(cluster, now);
   const isIdle =
     cluster.requestsRunning === 0 && now - Math.max(cluster.lastBusyAt, cluster.lastNodeAt) >= REJOIN_MS;
-  if (!isIdle || here.length <= deployment.stages.length) return [];
-  // a plan that leaves the newcomer out is no reason to disturb anybody
-  if (planOver(cluster, here).stages.length <= deployment.stages.length) return [];
+  if (!isIdle || here.every((node) => holdsStage(cluster, node.facts.id))) return [];
+  if (!cluster.memo.betterPlan(cluster.epoch, requestOver(cluster, here), deployment.plan)) return [];
   const undeploy = deployment.stages.map(
     (stage): Effect => ({ kind: 'undeploy', epoch: deployment.epoch, nodeId: stage.nodeId }),
   );

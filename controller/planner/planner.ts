@@ -1,125 +1,164 @@
-// Pure: nodes and a model card in, a plan out. Splits the layers into contiguous ranges so that the fullest node, by
-// the share of its memory, is as empty as it can be; exact, by dynamic programming.
-import { EspalierError } from '../../protocol/errors.ts';
-import { KV_BLOCK_TOKENS } from '../../protocol/limits.ts';
-import type { ModelCard, Plan, PlannedStage } from '../../protocol/plan.ts';
-
-export interface PlannerNode {
-  id: string;
-  name: string;
-  memoryBytes: number;
-}
-
-/** Share of a node's memory that weights and KV may take: the rest is the system's and the agent's. */
-const USABLE_SHARE = 0.75;
-/** Share of the smallest node's memory that a prefill may take beside them for a while, but at least so much. */
-const PREFILL_SHARE = 1 / 64;
-const MIN_PREFILL_BYTES = 256 * 1024 * 1024;
-/** KV beyond so many conversations of the model's full length would hardly be used: the memory stays the system's. */
-const MAX_KV_CONTEXTS = 4;
+// Pure: a request in, the best plan out. Chooses the nodes, their order, the layers of each and the link of each hop.
+// It must not know where nodes and times come from, nor what a plan is used for.
+import type { EspalierError } from '../../protocol/errors.ts';
+import type { Plan } from '../../protocol/plan.ts';
+import { beamCover, MAX_BEAM_NODES } from './beam.ts';
+import { bottleneckTimes, smallestFeasible } from './bottleneck.ts';
+import { coverExists, exactLayout, MAX_EXACT_NODES } from './exact.ts';
+import { heuristicLayout } from './heuristic.ts';
+import type { PlannerNode, PlanRequest } from './inputs.ts';
+import { plannedKvTokens, rangeBytes, scratchBytes } from './memory.ts';
+import { checkPins, pinnedNodes } from './pins.ts';
+import { type Layout, layoutCost, layoutWays, type Problem, problemOf } from './problem.ts';
+import { shortageError } from './shortage.ts';
+import { splitOrder } from './split.ts';
+import type { PlanCost } from './stability.ts';
 
 /**
- * Plans the model over all given nodes, in their order. More nodes than layers leave the last ones out.
- * @param contextTokens KV of one session of this length must fit on every stage beside the weights
- * @throws EspalierError not_enough_nodes with the missing memory
+ * The best plan for a request. throughput: the slowest stage (or the busiest link) is as fast as it can be, then the sum of
+ * all stages and hops is the smallest; latency: the other way round. Of equal plans the one whose fullest node is the
+ * emptiest, then the one whose nodes come first by name.
+ *
+ * Exact over all subsets and orders of up to MAX_EXACT_NODES nodes, all splits and all links, or over all splits of pinned
+ * nodes. Of more nodes, up to MAX_BEAM_NODES (those with the most room), a beam search: a plan that holds, not proven best.
+ * @throws EspalierError not_enough_nodes with the missing memory and what would do; bad_option for pins that cannot be kept
  */
-export function planStages(card: ModelCard, nodes: readonly PlannerNode[], contextTokens: number): Plan {
-  const used = nodes.slice(0, card.layerCount);
-  if (used.length === 0) throw new EspalierError('not_enough_nodes', 'no node is connected');
-  const costs = layerCosts(card, contextTokens);
-  const bounds = splitLayers(costs, used);
-  const stages = used.map((node, index): PlannedStage => {
-    const range = { start: bounds[index] as number, end: bounds[index + 1] as number };
-    return { index, nodeId: node.id, range, weightBytes: weightBytes(card, range.start, range.end) };
-  });
-  for (const [index, node] of used.entries()) {
-    const need = sum(costs, bounds[index] as number, bounds[index + 1] as number);
-    const room = node.memoryBytes * USABLE_SHARE;
-    if (need > room) throw new EspalierError('not_enough_nodes', missing(card, node, need, room));
-  }
-  const smallest = Math.min(...used.map((node) => node.memoryBytes));
-  const prefillBytes = Math.max(MIN_PREFILL_BYTES, Math.floor(smallest * PREFILL_SHARE));
-  const modelId = card.id;
-  return { engine: 'node-mlx', modelId, stages, prefillBytes, kvTokens: kvTokens(card, used, stages) };
+export function makePlan(request: PlanRequest): Plan {
+  const found = findPlan(request);
+  if (found) return found.plan;
+  throw noPlan(request);
 }
 
-/** What the stage with the least room can hold, in whole blocks. */
-function kvTokens(card: ModelCard, nodes: readonly PlannerNode[], stages: readonly PlannedStage[]): number {
-  const rooms = stages.map(({ range, weightBytes: weights }, index) => {
-    const { memoryBytes } = nodes[index] as PlannerNode;
-    const tokenBytes = card.kvBytesPerTokenLayer * (range.end - range.start);
-    return (memoryBytes * USABLE_SHARE - weights) / tokenBytes;
-  });
-  const tokens = Math.min(...rooms, card.contextTokens * MAX_KV_CONTEXTS);
-  return Math.max(1, Math.floor(tokens / KV_BLOCK_TOKENS)) * KV_BLOCK_TOKENS;
+/** Why there is no plan for a request, and what would do: not_enough_nodes. */
+export function noPlan(request: PlanRequest): EspalierError {
+  return shortageError(request, planFits);
 }
 
-/** Bytes of each layer with its KV; the first and the last also carry the embedding and the head. */
-function layerCosts(card: ModelCard, contextTokens: number): number[] {
-  return card.layerBytes.map((bytes, layer) => {
-    const embedding = layer === 0 ? card.embeddingBytes : 0;
-    const head = layer === card.layerCount - 1 ? card.headBytes : 0;
-    return bytes + embedding + head + card.kvBytesPerTokenLayer * contextTokens;
-  });
+/** Whether there is any plan for a request. @throws EspalierError bad_option for pins that cannot be kept */
+export function planFits(request: PlanRequest): boolean {
+  checkPins(request);
+  const nodes = usableNodes(request);
+  if (nodes.length === 0) return false;
+  const isSmall = nodes.length <= MAX_EXACT_NODES;
+  return feasibility(problemOf(request, nodes), orderOf(request, nodes), isSmall)(Number.POSITIVE_INFINITY);
 }
 
-function weightBytes(card: ModelCard, start: number, end: number): number {
-  const layers = sum(card.layerBytes, start, end);
-  return layers + (start === 0 ? card.embeddingBytes : 0) + (end === card.layerCount ? card.headBytes : 0);
-}
-
-function sum(values: readonly number[], start: number, end: number): number {
-  let total = 0;
-  for (let i = start; i < end; i++) total += values[i] as number;
-  return total;
+export interface FoundPlan extends PlanCost {
+  plan: Plan;
+  /** what it is the answer to */
+  request: PlanRequest;
+  /** proven to be the best under the cost model */
+  isExact: boolean;
 }
 
 /**
- * The bounds b with b[0] = 0 and b[n] = layers that minimize the largest share of memory of any node; every node gets
- * at least one layer. Of equal splits the one whose shares have the smallest sum of squares: no needless imbalance.
+ * The same with what it costs.
+ * @param maxExactNodes more nodes are searched by heuristics
+ * @returns undefined where no plan fits
+ * @throws EspalierError bad_option for pins that cannot be kept
  */
-function splitLayers(costs: readonly number[], nodes: readonly PlannerNode[]): number[] {
-  const layers = costs.length;
-  type Best = { worst: number; squares: number; from: number };
-  // best[n][l]: the first n nodes hold the first l layers
-  const best: (Best | undefined)[][] = [[{ worst: 0, squares: 0, from: 0 }]];
-  for (let n = 1; n <= nodes.length; n++) {
-    const row: (Best | undefined)[] = [];
-    const { memoryBytes } = nodes[n - 1] as PlannerNode;
-    for (let end = n; end <= layers - (nodes.length - n); end++) {
-      for (let start = n - 1; start < end; start++) {
-        const before = best[n - 1]?.[start];
-        if (!before) continue;
-        const share = sum(costs, start, end) / memoryBytes;
-        const candidate = {
-          worst: Math.max(before.worst, share),
-          squares: before.squares + share * share,
-          from: start,
-        };
-        const known = row[end];
-        if (
-          !known ||
-          candidate.worst < known.worst ||
-          (candidate.worst === known.worst && candidate.squares < known.squares)
-        ) {
-          row[end] = candidate;
-        }
-      }
-    }
-    best.push(row);
-  }
-  const bounds = [layers];
-  for (let n = nodes.length; n > 0; n--) {
-    const { from } = best[n]?.[bounds[0] as number] ?? { from: 0 };
-    bounds.unshift(from);
-  }
-  return bounds;
+export function findPlan(request: PlanRequest, maxExactNodes = MAX_EXACT_NODES): FoundPlan | undefined {
+  checkPins(request);
+  const nodes = usableNodes(request);
+  if (nodes.length === 0) return undefined;
+  const problem = problemOf(request, nodes);
+  const order = orderOf(request, nodes);
+  const isSmall = nodes.length <= maxExactNodes;
+  const found = search(problem, request.goal, order, isSmall);
+  if (!found) return undefined;
+  const { layout, capNs } = found;
+  const cost = layoutCost(problem, layout, capNs);
+  if (!cost) throw new Error('the planner has found a layout that does not hold');
+  return {
+    plan: planOf(request, problem, layout, capNs),
+    request,
+    ...cost,
+    isExact: order !== undefined || isSmall,
+  };
 }
 
-function missing(card: ModelCard, node: PlannerNode, need: number, room: number): string {
-  const gb = (bytes: number) => `${(bytes / 1e9).toFixed(1)} GB`;
-  return (
-    `${card.id} does not fit: ${node.name} would have to hold ${gb(need)} of weights and KV ` +
-    `and has ${gb(room)} for them, ${gb(need - room)} too little`
-  );
+/** What a plan costs today. @returns undefined where it does not hold any more: a node is gone, or something does not fit */
+export function costOf(request: PlanRequest, plan: Plan): PlanCost | undefined {
+  const problem = problemOf(request, request.nodes);
+  const order = plan.stages.map(({ nodeId }) => request.nodes.findIndex(({ id }) => id === nodeId));
+  if (order.includes(-1)) return undefined;
+  return layoutCost(problem, { order, bounds: [0, ...plan.stages.map(({ range }) => range.end)] });
+}
+
+/** @returns the layout, and how long its links may be busy at most, which decides between several of them */
+function search(
+  problem: Problem,
+  goal: PlanRequest['goal'],
+  order: readonly number[] | undefined,
+  isSmall: boolean,
+): { layout: Layout; capNs: number } | undefined {
+  const best = (capNs: number): Layout | undefined => {
+    if (order) return splitOrder(problem, order, capNs);
+    const found = isSmall ? exactLayout(problem, capNs) : heuristicLayout(problem, capNs);
+    // the same sum and bottleneck, with the memory spread as evenly as they allow
+    const limit = found && goal === 'latency' ? layoutCost(problem, found, capNs)?.maxNs : capNs;
+    return found && (splitOrder(problem, found.order, limit ?? capNs) ?? found);
+  };
+  const capNs =
+    goal === 'latency'
+      ? Number.POSITIVE_INFINITY
+      : smallestFeasible(bottleneckTimes(problem), feasibility(problem, order, isSmall));
+  const layout = capNs === undefined ? undefined : best(capNs);
+  return layout && capNs !== undefined ? { layout, capNs } : undefined;
+}
+
+/** Whether there is a layout within a bottleneck. */
+function feasibility(
+  problem: Problem,
+  order: readonly number[] | undefined,
+  isSmall: boolean,
+): (capNs: number) => boolean {
+  if (order) return (capNs) => splitOrder(problem, order, capNs) !== undefined;
+  if (isSmall) return (capNs) => coverExists(problem, capNs);
+  return (capNs) => beamCover(problem, capNs) !== undefined;
+}
+
+/** Those that may be used, by name, then id: the same nodes give the same plan, whoever was found first. */
+function usableNodes(request: PlanRequest): PlannerNode[] {
+  const excluded = new Set(request.pins?.exclude);
+  const pinned = pinnedNodes(request);
+  const nodes = (pinned ?? request.nodes).filter((node) => !excluded.has(node.id)).sort(byName);
+  if (nodes.length <= MAX_BEAM_NODES) return nodes;
+  return [...nodes]
+    .sort((a, b) => b.usableBytes - a.usableBytes || byName(a, b))
+    .slice(0, MAX_BEAM_NODES)
+    .sort(byName);
+}
+
+/** Pinned nodes by their number, in their order. */
+function orderOf(request: PlanRequest, nodes: readonly PlannerNode[]): number[] | undefined {
+  return pinnedNodes(request)?.map((pinned) => nodes.indexOf(pinned));
+}
+
+function byName(a: PlannerNode, b: PlannerNode): number {
+  return a.name.localeCompare(b.name, 'en', { numeric: true }) || (a.id < b.id ? -1 : 1);
+}
+
+function planOf(request: PlanRequest, problem: Problem, { order, bounds }: Layout, capNs: number): Plan {
+  const { card, goal, streams, contextTokens } = request;
+  const placed = order.map((number, index) => ({
+    node: problem.nodes[number] as PlannerNode,
+    range: { start: bounds[index] as number, end: bounds[index + 1] as number },
+  }));
+  return {
+    engine: 'node-mlx',
+    modelId: card.id,
+    goal,
+    streams,
+    contextTokens,
+    stages: placed.map(({ node, range }, index) => ({
+      index,
+      nodeId: node.id,
+      range,
+      weightBytes: rangeBytes(card, range),
+    })),
+    links: (layoutWays(problem, order, capNs) ?? []).map(({ link }) => link),
+    prefillBytes: Math.min(...placed.map(({ node }) => scratchBytes(node))),
+    kvTokens: plannedKvTokens(card, placed),
+  };
 }

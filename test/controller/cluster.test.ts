@@ -12,20 +12,10 @@ import {
   newCluster,
 } from '../../controller/cluster.ts';
 import type { ModelCard } from '../../protocol/plan.ts';
+import { cardWith } from './planner/support.ts';
 
-const CARD: ModelCard = {
-  id: 'm',
-  architecture: 'deepseek_v3',
-  layerCount: 12,
-  vocabSize: 100,
-  attentionHeads: 4,
-  contextTokens: 1000,
-  quantization: '4-bit',
-  layerBytes: new Array(12).fill(100),
-  embeddingBytes: 0,
-  headBytes: 0,
-  kvBytesPerTokenLayer: 0,
-};
+const GIB = 2 ** 30;
+const CARD: ModelCard = cardWith({ layerBytes: new Array(12).fill(GIB / 10) });
 
 class Story {
   readonly cluster: Cluster;
@@ -46,7 +36,7 @@ class Story {
     return this.tell({ kind: 'tick' });
   }
 
-  join(name: string, bootId = 'boot-1', memoryBytes = 1e6): string[] {
+  join(name: string, bootId = 'boot-1', memoryBytes = 16 * GIB): string[] {
     const facts = {
       id: `id-${name}`,
       name,
@@ -201,7 +191,7 @@ describe('cluster', () => {
 
   test('a node that is too small for its part does not stop the others', () => {
     const story = new Story(undefined);
-    story.join('air', 'boot-1', 50);
+    story.join('air', 'boot-1', GIB / 2);
     story.join('studio-1');
     story.join('studio-2');
     assert.deepEqual(story.wait(3_100), ['deploy 1: id-studio-1 0-6, id-studio-2 6-12']);
@@ -265,7 +255,7 @@ describe('cluster', () => {
 
   test('a model that does not fit says so until a node makes it fit', () => {
     const story = new Story(undefined);
-    story.cluster.card.layerBytes.fill(100_000);
+    story.cluster.card.layerBytes.fill(1.5 * GIB);
     try {
       story.join('a');
       story.wait(3_100);
@@ -273,7 +263,7 @@ describe('cluster', () => {
       story.join('b');
       assert.deepEqual(story.wait(3_100), ['deploy 1: id-a 0-6, id-b 6-12']);
     } finally {
-      story.cluster.card.layerBytes.fill(100);
+      story.cluster.card.layerBytes.fill(GIB / 10);
     }
   });
 });

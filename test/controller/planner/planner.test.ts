@@ -1,101 +1,264 @@
 import assert from 'node:assert/strict';
-import { test } from 'node:test';
-import { planStages } from '../../../controller/planner/planner.ts';
-import type { ModelCard } from '../../../protocol/plan.ts';
+import { describe, test } from 'node:test';
+import type { NodeLink, PlanRequest } from '../../../controller/planner/inputs.ts';
+import { estimatedLink } from '../../../controller/planner/links.ts';
+import { costOf, findPlan, makePlan } from '../../../controller/planner/planner.ts';
+import { planReport } from '../../../controller/planner/report.ts';
+import { isBetterEnough } from '../../../controller/planner/stability.ts';
+import { KV_BLOCK_TOKENS } from '../../../protocol/limits.ts';
+import type { Plan } from '../../../protocol/plan.ts';
+import { cardWith, GIB, node, paperRequest } from './support.ts';
 
-function card(layerBytes: number[], extra: Partial<ModelCard> = {}): ModelCard {
+const equal = cardWith({ layerBytes: new Array(12).fill(GIB) });
+
+function request(fields: Partial<PlanRequest> = {}): PlanRequest {
   return {
-    id: 'm',
-    architecture: 'deepseek_v3',
-    layerCount: layerBytes.length,
-    vocabSize: 100,
-    attentionHeads: 4,
-    contextTokens: 1000,
-    quantization: '4-bit',
-    layerBytes,
-    embeddingBytes: 0,
-    headBytes: 0,
-    kvBytesPerTokenLayer: 0,
-    ...extra,
+    card: equal,
+    nodes: [node('a'), node('b'), node('c')],
+    links: [],
+    otherLink: estimatedLink('10gbe'),
+    goal: 'throughput',
+    contextTokens: 256,
+    streams: 1,
+    ...fields,
   };
 }
 
-const nodes = (...memories: number[]) =>
-  memories.map((memoryBytes, i) => ({ id: `n${i}`, name: `studio-${i + 1}`, memoryBytes }));
+const layers = ({ stages }: Plan) =>
+  stages.map(({ nodeId, range }) => `${nodeId} ${range.start}-${range.end}`);
 
-/** The largest share of memory over all ways to cut the layers, by trying them all. */
-function bestByBruteForce(bytes: number[], memories: number[]): number {
-  const [memory = 0, ...others] = memories;
-  if (others.length === 0) return bytes.reduce((a, b) => a + b, 0) / memory;
-  let best = Number.POSITIVE_INFINITY;
-  for (let cut = 1; cut <= bytes.length - others.length; cut++) {
-    const own = bytes.slice(0, cut).reduce((a, b) => a + b, 0) / memory;
-    best = Math.min(best, Math.max(own, bestByBruteForce(bytes.slice(cut), others)));
-  }
-  return best;
-}
+describe('DeepSeek R1', () => {
+  test('4-bit on six M2 Ultra of 192 GB: every layer once, every node within its limit', () => {
+    const asked = paperRequest('6x Mac Studio M2 Ultra 192GB, thunderbolt ring', 'deepseek-r1-4bit');
+    const plan = makePlan(asked);
+    const covered = plan.stages.flatMap(({ range }) =>
+      Array.from({ length: range.end - range.start }, (_, i) => range.start + i),
+    );
+    assert.deepEqual(covered, [...Array(61).keys()]);
+    assert.equal(plan.stages.length, 6);
+    assert.equal(plan.links.length, 6);
+    assert.ok(plan.kvTokens >= 16_384);
+    for (const { memory } of planReport(asked, plan).stages) {
+      assert.ok(memory.freeBytes >= 0, JSON.stringify(memory));
+      assert.equal(memory.usableBytes, 144 * GIB);
+      const parts = memory.weightBytes + memory.kvBytes + memory.scratchBytes + memory.engineBytes;
+      assert.ok(Math.abs(parts + memory.freeBytes - memory.usableBytes) < 1);
+    }
+    const weights = plan.stages.reduce((sum, { weightBytes }) => sum + weightBytes, 0);
+    assert.ok(Math.abs(weights - 377.6e9) < 0.1e9, `${weights}`);
+  });
 
-test('the fullest node is as empty as any split could make it', () => {
-  let seed = 7;
-  const random = (below: number) => {
-    seed = (Math.imul(seed, 1_664_525) + 1_013_904_223) >>> 0;
-    return (seed >>> 4) % below;
-  };
-  for (let round = 0; round < 200; round++) {
-    const bytes = Array.from({ length: 4 + random(6) }, () => 1 + random(50));
-    const memories = Array.from({ length: 1 + random(4) }, () => 1_000 + 500 * random(6));
-    const { stages } = planStages(card(bytes), nodes(...memories), 0);
-    assert.equal(stages[0]?.range.start, 0);
-    assert.equal(stages.at(-1)?.range.end, bytes.length);
-    for (const [i, stage] of stages.entries())
-      assert.equal(stages[i + 1]?.range.start ?? bytes.length, stage.range.end);
-    const worst = Math.max(...stages.map((stage, i) => stage.weightBytes / (memories[i] as number)));
-    assert.equal(worst, bestByBruteForce(bytes, memories), JSON.stringify({ bytes, memories }));
-  }
-});
+  test('4-bit on two minis of 64 GB: refused, with what is missing and what would do', () => {
+    const minis = (count: number) => paperRequest(`${count}x M4 Pro mini 64GB`, 'deepseek-r1-4bit');
+    assert.throws(() => makePlan(minis(2)), {
+      code: 'not_enough_nodes',
+      message:
+        /^deepseek-r1-4bit does not fit: it takes 352\.7 GiB \(weights 351\.7 GiB, KV 1\.1 GiB\), 2 nodes have 93\.5 GiB for it, 259\.2 GiB \(278\.4 GB\) are missing\. What would do: .*another model: deepseek-r1-distill-llama-70b-8bit .*; 7 more nodes of 64\.0 GiB\.$/,
+    });
+    // what is proposed does, and less does not
+    makePlan(minis(9));
+    assert.throws(() => makePlan(minis(8)), { code: 'not_enough_nodes' });
+  });
 
-test('embedding and head count where they lie', () => {
-  const { stages } = planStages(
-    card([10, 10, 10, 10], { embeddingBytes: 20, headBytes: 20 }),
-    nodes(500, 500, 500),
-    0,
-  );
-  assert.deepEqual(
-    stages.map((stage) => stage.weightBytes),
-    [30, 20, 30],
-  );
-});
+  test('8-bit where only 4-bit fits: the smaller quantization is named', () => {
+    const asked = paperRequest('M3 Ultra 512GB', 'deepseek-r1-8bit');
+    assert.throws(() => makePlan(asked), {
+      message: /the smaller quantization deepseek-r1-4bit \(351\.7 GiB\); 1 more node/,
+    });
+  });
 
-test('more nodes than layers leave the last ones out', () => {
-  const { stages } = planStages(card([1, 1]), nodes(100, 100, 100), 0);
-  assert.deepEqual(
-    stages.map((stage) => stage.nodeId),
-    ['n0', 'n1'],
-  );
-});
-
-test('a model that does not fit is refused with the missing memory', () => {
-  assert.throws(() => planStages(card([60e9, 60e9]), nodes(64e9, 64e9), 0), {
-    code: 'not_enough_nodes',
-    message: /studio-1 would have to hold 60\.0 GB .* has 48\.0 GB .* 12\.0 GB too little/,
+  test('a context that does not fit: the longest half that does is named', () => {
+    const asked = paperRequest('2x M3 Ultra 256GB', 'deepseek-r1-4bit', {
+      contextTokens: 163_840,
+      streams: 8,
+    });
+    const message = /What would do: a context of 40,960 tokens; /;
+    assert.throws(() => makePlan(asked), { message });
+    makePlan({ ...asked, contextTokens: 40_960 });
   });
 });
 
-test('the KV of one session is part of what must fit', () => {
-  const tight = card([40, 40], { kvBytesPerTokenLayer: 1 });
-  planStages(tight, nodes(100, 100), 30);
-  assert.throws(() => planStages(tight, nodes(100, 100), 40), { code: 'not_enough_nodes' });
+describe('throughput', () => {
+  test('equal nodes share the layers, in the order of their names, whoever was found first', () => {
+    const nodes = ['studio-10', 'studio-2', 'studio-1'].map((name) => node(name));
+    const plans = [nodes, [...nodes].reverse()].map((each) => makePlan(request({ nodes: each })));
+    assert.deepEqual(layers(plans[0] as Plan), ['studio-1 0-4', 'studio-2 4-8', 'studio-10 8-12']);
+    assert.deepEqual(plans[0], plans[1]);
+  });
+
+  test('a node of half the bandwidth gets half the layers', () => {
+    const nodes = [node('a'), node('b'), node('slow', { bandwidthGBps: 400 })];
+    const counts = makePlan(request({ nodes })).stages.map(
+      ({ nodeId, range }) => `${nodeId} ${range.end - range.start}`,
+    );
+    assert.deepEqual(counts.sort(), ['a 5', 'b 5', 'slow 2']);
+  });
+
+  test('a node whose link would be busy for longer than the others need for its layers is left out', () => {
+    const wire = { ...estimatedLink('gbe'), linkGbps: 0.001 };
+    const links = ['a', 'b'].map((other): NodeLink => ({ between: ['c', other], link: wire }));
+    assert.deepEqual(layers(makePlan(request({ links }))), ['a 0-6', 'b 6-12']);
+  });
+
+  test('the head counts where it lies', () => {
+    const card = cardWith({ layerBytes: new Array(12).fill(GIB), headBytes: 4 * GIB });
+    assert.deepEqual(layers(makePlan(request({ card }))), ['a 0-5', 'b 5-10', 'c 10-12']);
+  });
+
+  test('no more stages than layers, nor than are allowed', () => {
+    const card = cardWith({ layerBytes: [GIB, GIB] });
+    assert.equal(makePlan(request({ card })).stages.length, 2);
+    assert.equal(makePlan(request({ maxStages: 2 })).stages.length, 2);
+  });
+
+  test('where memory forces an uneven split, what is left of it is spread evenly', () => {
+    const asked = paperRequest('6x M2 Ultra 192GB, thunderbolt ring', 'deepseek-r1-4bit');
+    const counts = makePlan(asked).stages.map(({ range }) => range.end - range.start);
+    assert.ok(Math.max(...counts.slice(1)) - Math.min(...counts.slice(1)) <= 1, `${counts}`);
+  });
 });
 
-test('KV is planned for the stage with the least room, in whole blocks, and no more than four full conversations', () => {
-  const bytes = { kvBytesPerTokenLayer: 10, contextTokens: 100_000 };
-  // two layers each: 75 % of the memory less 20 bytes of weights, over 20 bytes a token
-  const wide = planStages(card([10, 10, 10, 10], bytes), nodes(40_000, 30_000), 0);
-  assert.deepEqual(
-    wide.stages.map(({ range }) => range.end - range.start),
-    [2, 2],
+describe('latency', () => {
+  test('one node that holds everything beats several', () => {
+    assert.deepEqual(layers(makePlan(request({ goal: 'latency' }))), ['a 0-12']);
+  });
+
+  test('as few nodes as hold it, over the fastest links', () => {
+    const nodes = ['a', 'b', 'c', 'd'].map((name) =>
+      node(name, { memoryBytes: 16 * GIB, usableBytes: 8 * GIB }),
+    );
+    const cable = estimatedLink('thunderbolt-5');
+    const links: NodeLink[] = [
+      { between: ['b', 'd'], link: cable },
+      { between: ['d', 'b'], link: estimatedLink('wifi') },
+    ];
+    const plan = makePlan(request({ nodes, links, otherLink: estimatedLink('gbe'), goal: 'latency' }));
+    assert.deepEqual(layers(plan), ['b 0-6', 'd 6-12']);
+    assert.deepEqual(plan.links, [cable, cable]);
+  });
+});
+
+test('nodes without a link between them are no neighbours', () => {
+  const [link] = [estimatedLink('gbe')];
+  const links: NodeLink[] = [
+    { between: ['a', 'b'], link },
+    { between: ['b', 'c'], link },
+  ];
+  // a ring over all three would need a cable from c to a
+  const plan = makePlan(request({ links, otherLink: undefined }));
+  assert.equal(plan.stages.length, 2);
+  assert.ok(plan.stages.some(({ nodeId }) => nodeId === 'b'));
+});
+
+test('KV: what the stage with the least room holds, whole blocks, four full conversations at most', () => {
+  const card = cardWith({
+    layerBytes: new Array(4).fill(GIB),
+    kvValuesPerTokenLayer: 1_000,
+    contextTokens: 1e6,
+  });
+  const small = node('small', { memoryBytes: 16 * GIB, usableBytes: 6 * GIB });
+  const { stages, kvTokens, prefillBytes } = makePlan(request({ card, nodes: [small, node('wide')] }));
+  const counts = Object.fromEntries(stages.map(({ nodeId, range }) => [nodeId, range.end - range.start]));
+  assert.deepEqual(counts, { small: 2, wide: 2 });
+  // 6 GiB less the engine, the scratch of 256 MiB each, and two layers; two bytes a value
+  assert.equal(kvTokens, KV_BLOCK_TOKENS * Math.floor((3.5 * GIB) / (2 * 1_000 * 2) / KV_BLOCK_TOKENS));
+  assert.equal(prefillBytes, GIB / 4);
+  const short = { ...card, contextTokens: 1_000 };
+  assert.equal(
+    makePlan(request({ card: short, nodes: [node('wide')] })).kvTokens,
+    256 * Math.floor(4_000 / 256),
   );
-  assert.equal(wide.kvTokens, 256 * Math.floor((30_000 * 0.75 - 20) / 20 / 256));
-  const short = planStages(card([10, 10], { ...bytes, contextTokens: 1_000 }), nodes(1e9), 0);
-  assert.equal(short.kvTokens, 256 * Math.floor(4_000 / 256));
+});
+
+test('the KV of all asked conversations is part of what must fit', () => {
+  const card = cardWith({ layerBytes: [GIB, GIB], kvValuesPerTokenLayer: 1_000, contextTokens: 1e6 });
+  const nodes = [node('a', { memoryBytes: 16 * GIB, usableBytes: 4 * GIB })];
+  const tokens = 512 * 1024;
+  // 1.5 GiB are left for KV of 4,000 bytes a token
+  assert.equal(findPlan(request({ card, nodes, contextTokens: tokens, streams: 1 })), undefined);
+  assert.ok(findPlan(request({ card, nodes, contextTokens: tokens / 2, streams: 1 })));
+  assert.equal(findPlan(request({ card, nodes, contextTokens: tokens / 2, streams: 2 })), undefined);
+});
+
+describe('pins', () => {
+  test('nodes: exactly these, in this order', () => {
+    const plan = makePlan(request({ pins: { nodes: ['c', 'a'] } }));
+    assert.deepEqual(layers(plan), ['c 0-6', 'a 6-12']);
+  });
+
+  test('layers: each stage its own, on whichever nodes suit', () => {
+    const nodes = [node('a'), node('b'), node('slow', { bandwidthGBps: 200 })];
+    const plan = makePlan(request({ nodes, pins: { layers: [5, 2, 5] } }));
+    assert.deepEqual(layers(plan), ['a 0-5', 'slow 5-7', 'b 7-12']);
+    assert.deepEqual(layers(makePlan(request({ pins: { layers: [10, 2], nodes: ['b', 'a'] } }))), [
+      'b 0-10',
+      'a 10-12',
+    ]);
+  });
+
+  test('exclude: never these', () => {
+    assert.deepEqual(layers(makePlan(request({ pins: { exclude: ['a'] } }))), ['b 0-6', 'c 6-12']);
+  });
+
+  test('over more nodes than are searched exactly, too', () => {
+    const nodes = Array.from({ length: 10 }, (_, i) => node(`n${i}`));
+    const plan = makePlan(request({ nodes, pins: { layers: [3, 3, 6] } }));
+    assert.deepEqual(
+      plan.stages.map(({ range }) => range.end),
+      [3, 6, 12],
+    );
+  });
+
+  test('what cannot be kept is said', () => {
+    const refused = (pins: PlanRequest['pins'], message: RegExp) =>
+      assert.throws(() => makePlan(request({ pins })), { code: 'bad_option', message });
+    refused({ nodes: ['a', 'x'] }, /--nodes: there is no node x; there are: a, b, c/);
+    refused({ nodes: ['a', 'a'] }, /named twice/);
+    refused({ nodes: ['a'], exclude: ['a'] }, /a is also among --nodes/);
+    refused({ exclude: ['x'] }, /--exclude: there is no node x/);
+    refused({ layers: [5, 5] }, /--layers 5,5: they add up to 10, but the model has 12 layers/);
+    refused({ layers: [12, 0] }, /at least one a stage/);
+    refused({ layers: [6, 6], nodes: ['a'] }, /2 stages, but --nodes names 1/);
+  });
+
+  test('pins that leave too little: not_enough_nodes', () => {
+    const nodes = ['a', 'b'].map((name) => node(name, { memoryBytes: 16 * GIB, usableBytes: 8 * GIB }));
+    assert.throws(() => makePlan(request({ nodes, pins: { nodes: ['a'] } })), {
+      code: 'not_enough_nodes',
+      message: /a has 7\.5 GiB for it, 4\.5 GiB .* are missing.*other nodes than the pinned ones/,
+    });
+    assert.throws(() => makePlan(request({ nodes: [] })), {
+      code: 'not_enough_nodes',
+      message: /no node is connected/,
+    });
+  });
+});
+
+test('layers that fit in sum but not whole: said so', () => {
+  const card = cardWith({ layerBytes: new Array(3).fill(4 * GIB) });
+  const nodes = ['a', 'b'].map((name) => node(name, { memoryBytes: 16 * GIB, usableBytes: 7 * GIB }));
+  assert.throws(() => makePlan(request({ card, nodes })), {
+    message:
+      /2 nodes have 13\.0 GiB for it, but not in one piece: a layer of 4\.0 GiB lies whole on one node/,
+  });
+});
+
+test('a running plan gives way only to one that is worth it', () => {
+  const asked = request({ nodes: [node('a'), node('b')] });
+  const { plan } = findPlan(asked) as { plan: Plan };
+  const withOne = (bandwidthGBps: number) => ({
+    ...asked,
+    nodes: [...asked.nodes, node('c', { bandwidthGBps })],
+  });
+  const isWorthIt = (next: PlanRequest) => {
+    const found = findPlan(next);
+    assert.ok(found);
+    return isBetterEnough(costOf(next, plan), found, next.goal);
+  };
+  assert.equal(isWorthIt(asked), false);
+  assert.equal(isWorthIt(withOne(30)), false);
+  assert.equal(isWorthIt(withOne(800)), true);
+  assert.equal(isWorthIt({ ...withOne(800), goal: 'latency' }), false, 'one stream would gain a hop');
+  assert.equal(isWorthIt({ ...withOne(1200), goal: 'latency' }), true);
+  assert.equal(costOf({ ...asked, nodes: [node('a')] }, plan), undefined, 'a node is gone');
 });

@@ -1,0 +1,27 @@
+// Where a node's facts become a planner's node: the one place that knows both. What the agents have not measured is taken
+// from the table of chips, and says so.
+import type { NodeFacts } from '../../protocol/node.ts';
+import { chipOf, estimatedGpuBytes } from './chips.ts';
+import type { MeasuredLayers, PlannerNode } from './inputs.ts';
+
+/** Share of memory that weights and KV may take where the engine runs on the CPU: the rest is the system's. */
+const CPU_SHARE = 0.75;
+
+/** @param measured times of this model's layers on such a chip, where there are any */
+export function plannerNode(facts: NodeFacts, measured?: MeasuredLayers): PlannerNode {
+  const { id, name, chip: chipText, memoryBytes } = facts;
+  const isMac = facts.platform === 'darwin' && facts.arch === 'arm64';
+  const chip = chipOf(chipText, memoryBytes);
+  return {
+    id,
+    name,
+    chip: chip.name ?? chipText,
+    memoryBytes,
+    usableBytes: isMac ? estimatedGpuBytes(memoryBytes) : Math.floor(memoryBytes * CPU_SHARE),
+    usableSource: 'estimate',
+    bandwidthGBps: chip.bandwidthGBps,
+    computeTflops: chip.computeTflops,
+    valueBytes: isMac ? 2 : 4,
+    measured,
+  };
+}

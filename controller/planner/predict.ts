@@ -1,0 +1,110 @@
+// What a plan is predicted to do: the times of its stages and hops, and what follows for one stream, many streams and
+// prompts. Pure, over the cost model; the same for a plan in force and for one on paper.
+import type { LayerRange, Link, ModelCard, Plan } from '../../protocol/plan.ts';
+import {
+  CHUNK_TOKENS,
+  type DecodeLoad,
+  decodeLayerMs,
+  FRAME_BYTES,
+  headMs,
+  hopBytes,
+  prefillLayerMs,
+  STAGE_OVERHEAD_MS,
+  TYPICAL_CONTEXT_TOKENS,
+} from './cost.ts';
+import type { PlannerNode } from './inputs.ts';
+import { carryMs, hopMs } from './links.ts';
+
+/** A plan's stages with their nodes, and the links between them. */
+export interface Placed {
+  card: ModelCard;
+  stages: readonly { node: PlannerNode; range: LayerRange }[];
+  /** the last one leads back to the first stage; none for one stage */
+  links: readonly Link[];
+}
+
+/** @throws Error when a stage's node is not among `nodes` */
+export function placePlan(card: ModelCard, plan: Plan, nodes: readonly PlannerNode[]): Placed {
+  const stages = plan.stages.map(({ nodeId, range }) => {
+    const node = nodes.find(({ id }) => id === nodeId);
+    if (!node) throw new Error(`the plan names the node ${nodeId}, which is not known`);
+    return { node, range };
+  });
+  return { card, stages, links: plan.links };
+}
+
+/** One decode step in each stage. */
+export function stageDecodeMs({ card, stages }: Placed, load: DecodeLoad): number[] {
+  return stages.map(({ node, range }) => {
+    let ms = STAGE_OVERHEAD_MS;
+    for (let layer = range.start; layer < range.end; layer++) ms += decodeLayerMs(card, layer, node, load);
+    return range.end === card.layerCount ? ms + headMs(card, node, load.rows) : ms;
+  });
+}
+
+/** Bytes of one step on each hop: hidden states, and on the last one the drawn tokens. */
+export function stepBytes({ card, stages, links }: Placed, tokens: number): number[] {
+  return links.map((_, i) =>
+    i === links.length - 1
+      ? FRAME_BYTES
+      : hopBytes(card, (stages[i] as Placed['stages'][number]).node, tokens),
+  );
+}
+
+/**
+ * Generated tokens a second, all streams together. The streams form as many groups as there are stages (or streams); each
+ * group's next step begins when its last one has come round, and no stage works on two at once. So a round takes what one
+ * step needs for all stages and hops, or what the slowest stage (or the busiest link) needs for one step of every group,
+ * whichever is longer.
+ */
+export function predictDecode(
+  placed: Placed,
+  streams: number,
+  contextTokens = TYPICAL_CONTEXT_TOKENS,
+): number {
+  const groups = Math.min(streams, placed.stages.length);
+  const rows = streams / groups;
+  const stages = stageDecodeMs(placed, { rows, contextTokens });
+  const bytes = stepBytes(placed, rows);
+  const hops = placed.links.map((link, i) => hopMs(link, bytes[i] ?? 0));
+  const carries = placed.links.map((link, i) => carryMs(link, bytes[i] ?? 0));
+  const roundMs = Math.max(sum(stages) + sum(hops), groups * Math.max(...stages, ...carries));
+  return (1000 * streams) / roundMs;
+}
+
+/**
+ * Tokens of one prompt a second, until its last chunk has left the last stage: the first chunk's way through all stages
+ * and hops, and after it a chunk each time that the slowest stage (or the busiest link) is done with one.
+ */
+export function predictPrefill(placed: Placed, promptTokens: number): number {
+  const { card, stages, links } = placed;
+  const chunks: number[] = [];
+  for (let rest = promptTokens; rest > 0; rest -= CHUNK_TOKENS) chunks.push(Math.min(rest, CHUNK_TOKENS));
+  // when each stage is free again, and when each link is
+  const freeAt = stages.map(() => 0);
+  const linkFreeAt = links.map(() => 0);
+  let before = 0;
+  let endMs = 0;
+  for (const tokens of chunks) {
+    let atMs = 0;
+    const bytes = stepBytes(placed, tokens);
+    for (const [i, { node, range }] of stages.entries()) {
+      atMs = Math.max(atMs, freeAt[i] as number) + STAGE_OVERHEAD_MS;
+      for (let layer = range.start; layer < range.end; layer++)
+        atMs += prefillLayerMs(card, layer, node, tokens, before);
+      freeAt[i] = atMs;
+      const link = links[i];
+      if (!link || i === stages.length - 1) continue;
+      const sentMs = Math.max(atMs, linkFreeAt[i] as number) + carryMs(link, bytes[i] ?? 0);
+      linkFreeAt[i] = sentMs;
+      atMs = sentMs + link.roundTripMs / 2;
+    }
+    endMs = atMs;
+    before += tokens;
+  }
+  return (1000 * promptTokens) / endMs;
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,158 @@
+// A plan with its reasons, as data. Pure: the same for the plan in force and for one on paper.
+import type { LayerKind, Plan } from '../../protocol/plan.ts';
+import type {
+  HopReport,
+  PlanImprovement,
+  PlanReport,
+  StageMemory,
+  StageReport,
+} from '../../protocol/plan-report.ts';
+import { modelBytes } from '../models/card-of.ts';
+import { BANDWIDTH_SHARE, decodeLayerBytes, ONE_ROW, TYPICAL_CONTEXT_TOKENS } from './cost.ts';
+import type { PlanRequest } from './inputs.ts';
+import { planLimits } from './limits.ts';
+import { hopMs } from './links.ts';
+import { ENGINE_BYTES, kvTokenBytes, rangeBytes } from './memory.ts';
+import {
+  type Placed,
+  placePlan,
+  predictDecode,
+  predictPrefill,
+  stageDecodeMs,
+  stepBytes,
+} from './predict.ts';
+import { count, gib, listed } from './words.ts';
+
+/** The prompt whose prefill is predicted: long enough for several chunks to be on their way at once. */
+const PROMPT_TOKENS = 4_096;
+
+export interface ReportOptions {
+  /** the deployment that it is the plan of */
+  epoch?: number | undefined;
+  isExact?: boolean | undefined;
+  /** as planImprovements tells them */
+  improvements?: Iterable<PlanImprovement | undefined>;
+}
+
+/** @param request what the plan was made from: the nodes of its stages must be among the request's */
+export function planReport(request: PlanRequest, plan: Plan, options: ReportOptions = {}): PlanReport {
+  const { card, nodes } = request;
+  const placed = placePlan(card, plan, nodes);
+  const used = new Set(plan.stages.map(({ nodeId }) => nodeId));
+  const { streams, contextTokens, kvTokens } = plan;
+  return {
+    engine: plan.engine,
+    model: {
+      id: card.id,
+      quantization: card.quantization,
+      layerCount: card.layerCount,
+      weightBytes: modelBytes(card),
+      fileBytes: card.fileBytes,
+      contextTokens: card.contextTokens,
+    },
+    goal: plan.goal,
+    streams,
+    contextTokens,
+    epoch: options.epoch ?? null,
+    stages: stageReports(placed, plan),
+    hops: hopReports(placed),
+    leftOut: nodes.filter(({ id }) => !used.has(id)).map(({ name }) => name),
+    isExact: options.isExact ?? null,
+    predicted: {
+      atContextTokens: TYPICAL_CONTEXT_TOKENS,
+      oneStream: predictDecode(placed, 1),
+      allStagesBusy: predictDecode(placed, placed.stages.length),
+      asked: { streams, contextTokens, tokensPerSecond: predictDecode(placed, streams, contextTokens) },
+      prefill: { promptTokens: PROMPT_TOKENS, tokensPerSecond: predictPrefill(placed, PROMPT_TOKENS) },
+    },
+    longestContextTokens: Math.min(card.contextTokens, kvTokens),
+    kvTokens,
+    limits: planLimits(placed, plan),
+    improvements: [...(options.improvements ?? [])]
+      .filter((improvement) => improvement !== undefined)
+      .sort((a, b) => b.gainShare - a.gainShare),
+    assumptions: assumptions(placed),
+  };
+}
+
+function stageReports(placed: Placed, plan: Plan): StageReport[] {
+  const { card, stages } = placed;
+  const times = stageDecodeMs(placed, ONE_ROW);
+  return stages.map(({ node, range }, index): StageReport => {
+    const layers = [...card.layerBytes.keys()].slice(range.start, range.end);
+    const kinds = new Set(layers.map((layer): LayerKind => card.layerKinds[layer] ?? 'dense'));
+    const isMeasured = [...kinds].every((kind) => node.measured?.[kind]?.decodeMs !== undefined);
+    const head = range.end === card.layerCount ? card.headBytes : 0;
+    return {
+      index,
+      nodeId: node.id,
+      node: node.name,
+      chip: node.chip,
+      range,
+      memory: stageMemory(placed, index, plan),
+      decodeMs: times[index] ?? 0,
+      readBytes: layers.reduce((sum, layer) => sum + decodeLayerBytes(card, layer, node, ONE_ROW), head),
+      source: isMeasured ? 'measured' : 'estimate',
+    };
+  });
+}
+
+function stageMemory({ card, stages }: Placed, index: number, { kvTokens, prefillBytes }: Plan): StageMemory {
+  const { node, range } = stages[index] as Placed['stages'][number];
+  const weightBytes = rangeBytes(card, range);
+  const kvBytes = kvTokenBytes(card, node, range.end - range.start) * kvTokens;
+  const taken = weightBytes + kvBytes + prefillBytes + ENGINE_BYTES;
+  return {
+    memoryBytes: node.memoryBytes,
+    usableBytes: node.usableBytes,
+    usableSource: node.usableSource,
+    weightBytes,
+    kvBytes,
+    scratchBytes: prefillBytes,
+    engineBytes: ENGINE_BYTES,
+    freeBytes: node.usableBytes - taken,
+  };
+}
+
+function hopReports(placed: Placed): HopReport[] {
+  const bytes = stepBytes(placed, 1);
+  const name = (index: number) => placed.stages[index % placed.stages.length]?.node.name ?? '';
+  return placed.links.map((link, i) => ({
+    from: name(i),
+    to: name(i + 1),
+    link,
+    bytes: bytes[i] ?? 0,
+    hopMs: hopMs(link, bytes[i] ?? 0),
+  }));
+}
+
+function assumptions({ card, stages, links }: Placed): string[] {
+  const told = new Map<string, string>();
+  for (const { node } of stages) {
+    if (node.measured) continue;
+    told.set(
+      node.chip,
+      `${node.chip}: ${node.bandwidthGBps} GB/s of memory bandwidth, of which decoding is taken to reach ${BANDWIDTH_SHARE}, and ${node.computeTflops} TFLOPS (estimates)`,
+    );
+  }
+  const guessed = stages.filter(({ node }) => node.usableSource === 'estimate');
+  const limits = new Map(guessed.map(({ node }) => [node.memoryBytes, node.usableBytes]));
+  for (const [memory, usable] of limits)
+    told.set(`memory ${memory}`, `of ${gib(memory)} of memory, ${gib(usable)} may be used (estimate)`);
+  const kinds = [...new Set(links.filter(({ source }) => source === 'estimate').map(({ label }) => label))];
+  if (kinds.length > 0) {
+    const words = kinds.map((label) => {
+      const link = links.find((each) => each.label === label);
+      return `${label} ${link?.linkGbps} Gbit/s and a round trip of ${link?.roundTripMs} ms`;
+    });
+    told.set('links', `links: ${listed(words)} (estimates)`);
+  }
+  if (modelBytes(card) > card.fileBytes * 1.01) {
+    told.set(
+      'bits',
+      `weights of ${card.quantization} take ${gib(card.fileBytes)} in files and ${gib(modelBytes(card))} in memory, where 3 and 6 bits become 4 and 8`,
+    );
+  }
+  told.set('context', `decode speeds hold for a context of about ${count(TYPICAL_CONTEXT_TOKENS)} tokens`);
+  return [...told.values()];
+}

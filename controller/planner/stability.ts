@@ -1,0 +1,19 @@
+// Whether a running plan gives way to another one: only for a gain that is worth loading weights for. Pure.
+import type { Goal } from '../../protocol/plan.ts';
+
+/** Measurements of the same links and nodes vary by less; loading a stage again takes a minute. */
+export const MIN_GAIN_SHARE = 0.1;
+
+export interface PlanCost {
+  /** a token's way through all stages and hops, and back */
+  sumNs: number;
+  /** the slowest stage or the busiest link */
+  maxNs: number;
+}
+
+/** @param current as it costs today; undefined where it does not hold any more */
+export function isBetterEnough(current: PlanCost | undefined, next: PlanCost, goal: Goal): boolean {
+  if (!current) return true;
+  const cost = (of: PlanCost) => (goal === 'latency' ? of.sumNs : of.maxNs);
+  return cost(current) > cost(next) * (1 + MIN_GAIN_SHARE);
+}
