@@ -8,6 +8,7 @@ import { createLog } from '../protocol/log.ts';
 import { openModelFolder } from '../protocol/model-folder.ts';
 import { formatHostPort, type HostPort } from '../protocol/node.ts';
 import type { ModelCard } from '../protocol/plan.ts';
+import type { PlanReport } from '../protocol/plan-report.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
 import type { ChromeTrace } from '../protocol/trace.ts';
 import { createApi } from './api/server.ts';
@@ -20,11 +21,16 @@ import {
   type Effect,
   isServing,
   newCluster,
+  requestInForce,
 } from './cluster.ts';
 import { Deployer, type ModelPlace } from './deploy.ts';
 import { discover } from './discovery.ts';
+import { MeasurementStore } from './measurement-store.ts';
 import { readModelCard } from './models/card.ts';
 import { Nodes, type StageEvent } from './nodes.ts';
+import { PlanReports } from './plan-reports.ts';
+import type { Measurements } from './planner/measurements.ts';
+import type { Planning } from './planning.ts';
 import { Requests } from './requests.ts';
 import { clusterStatus, EventLog } from './status.ts';
 import { loadTextModel } from './text-model.ts';
@@ -41,6 +47,8 @@ export interface ControllerOptions {
   modelDir: string;
   /** nodes to wait for before the first plan, and the most to use; undefined: all that are found */
   nodeCount?: number | undefined;
+  /** what is wanted of its plans; undefined: as DEFAULT_PLANNING */
+  planning?: Planning | undefined;
   /** agents to dial where Bonjour does not find them */
   agents: HostPort[];
   /** the IPv4 address of the only interface to look for agents on; undefined for all */
@@ -72,12 +80,15 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const folder = await openModelFolder(options.modelDir);
   const card = await readModelCard(folder);
   const text = await loadTextModel(options.modelDir, { id: card.id });
-  const core = new Core(id, card, { dir: folder.dir, fingerprint: folder.fingerprint }, options, log);
+  const place = { dir: folder.dir, fingerprint: folder.fingerprint };
+  const { store, measurements } = await MeasurementStore.open(options.home, log);
+  const core = new Core(id, card, place, { ...options, store, measurements }, log);
   const api = await createApi({
     source: core.requests,
     textModel: () => text,
     status: () => core.status(),
     trace: (steps) => core.trace(steps),
+    plan: () => core.plan(),
     log,
   });
   const { url, port } = await api.listen({ host: options.host, port: options.port });
@@ -97,6 +108,12 @@ export async function startController(options: ControllerOptions): Promise<Runni
   };
 }
 
+interface CoreOptions extends ControllerOptions {
+  store: MeasurementStore;
+  /** what earlier controllers have learnt; grows */
+  measurements: Measurements;
+}
+
 /** The cluster's heart with its inlets and outlets. */
 class Core {
   readonly requests: Requests;
@@ -105,17 +122,18 @@ class Core {
   readonly #deployer: Deployer;
   readonly #traces: TraceCollector;
   readonly #events = new EventLog();
-  readonly #options: ControllerOptions;
+  readonly #options: CoreOptions;
+  readonly #reports = new PlanReports();
   readonly #log: Logger;
   #discovery: { stop(): void } | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #isStopping = false;
   #headSteps = 0;
 
-  constructor(id: string, card: ModelCard, model: ModelPlace, options: ControllerOptions, log: Logger) {
+  constructor(id: string, card: ModelCard, model: ModelPlace, options: CoreOptions, log: Logger) {
     this.#options = options;
     this.#log = log;
-    this.#cluster = newCluster(card, options.nodeCount);
+    this.#cluster = newCluster(card, options.nodeCount, options.planning, options.measurements);
     this.#nodes = new Nodes(
       id,
       options.cluster,
@@ -174,6 +192,7 @@ class Core {
     for (const { nodeId } of deployment?.stages ?? [])
       this.#deployer.undeploy(deployment?.epoch as number, nodeId);
     if (deployment) await delay(GOODBYE_MS);
+    await this.#options.store.save(this.#cluster.measurements);
     this.#nodes.stop();
   }
 
@@ -196,6 +215,18 @@ class Core {
       return { index, nodeId, node: nodes.get(nodeId)?.facts.name ?? nodeId, range, steps: told.get(nodeId) };
     });
     return makeTrace({ engine: plan.engine, model: card.id, epoch }, stages, count);
+  }
+
+  /**
+   * The plan in force with its reasons.
+   * @throws EspalierError not_ready while there is none
+   */
+  plan(): Promise<PlanReport> {
+    const { deployment } = this.#cluster;
+    const request = requestInForce(this.#cluster);
+    if (deployment && request) return this.#reports.report(deployment, request);
+    const reason = clusterReason(this.#cluster) ?? 'it is stopping';
+    return Promise.reject(new EspalierError('not_ready', `there is no plan: ${reason}`));
   }
 
   #assertServing(): Deployment {
@@ -252,6 +283,7 @@ class Core {
       default:
         if (event.kind === 'stats') this.#noteSteps(nodeId, event.stats.stepsTotal);
         this.#take({ ...event, nodeId });
+        if (event.kind === 'stats') this.#options.store.note(this.#cluster.measurements, performance.now());
     }
   }
 

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { EspalierError } from '../../protocol/errors.ts';
 import { MAX_REQUESTS } from '../../protocol/limits.ts';
+import type { PlanReport } from '../../protocol/plan-report.ts';
 import type { ClusterStatus } from '../../protocol/status.ts';
 import type { ChromeTrace } from '../../protocol/trace.ts';
 import type { TextModel } from '../text-model.ts';
@@ -19,6 +20,8 @@ export interface ApiDeps {
   status(): ClusterStatus;
   /** the last steps of all stages; @throws EspalierError not_ready */
   trace(steps: number): Promise<ChromeTrace>;
+  /** the plan in force with its reasons; @throws EspalierError not_ready */
+  plan(): Promise<PlanReport>;
   log: Logger;
 }
 

@@ -1,6 +1,7 @@
-// The routes that belong to no dialect: the front page, health, the status, the trace.
+// The routes that belong to no dialect: the front page, health, the status, the plan, the trace.
 import type { FastifyInstance } from 'fastify';
 import { MAX_TRACE_STEPS } from '../../protocol/limits.ts';
+import { PLAN_PATH } from '../../protocol/plan-report.ts';
 import { STATUS_PATH } from '../../protocol/status.ts';
 import { DEFAULT_TRACE_STEPS, TRACE_PATH } from '../../protocol/trace.ts';
 import { ESPALIER_VERSION } from '../../protocol/version.ts';
@@ -22,6 +23,8 @@ export function generalRoutes(app: FastifyInstance, { deps }: ApiContext, routes
   });
 
   app.get(STATUS_PATH, () => deps.status());
+
+  app.get(PLAN_PATH, () => deps.plan());
 
   app.get(TRACE_PATH, ({ query }) => deps.trace(stepCount(query)));
 }

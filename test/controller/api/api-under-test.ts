@@ -8,12 +8,16 @@ import { EspalierError } from '../../../protocol/errors.ts';
 import type { HostPort } from '../../../protocol/node.ts';
 import type { ClusterState, ClusterStatus } from '../../../protocol/status.ts';
 import { type ReferenceCase, referenceCases } from '../../support/reference.ts';
+import { paperReport } from '../planner/support.ts';
 import { ScriptedSource } from '../scripted-source.ts';
 import { demoTextModel } from '../support.ts';
 import { ring } from '../trace/ring.ts';
 
 /** What its stages tell of their last 300 steps. */
 const TRACED = ring({ computeUs: [900, 500, 700], linkUs: [60, 60, 60], steps: 300 });
+
+/** The plan that it says is in force. */
+const onPaper = paperReport('3x M2 Ultra 192GB, thunderbolt ring', 'deepseek-r1-4bit');
 
 export interface ApiUnderTest {
   api: Api;
@@ -44,6 +48,10 @@ export async function startApi(
       trace: async (steps) => {
         if (status.state !== 'serving') throw new EspalierError('not_ready', `it is ${status.state}`);
         return makeTrace({ engine: 'node-mlx', model: model.id, epoch: 1 }, TRACED, steps);
+      },
+      plan: async () => {
+        if (status.state !== 'serving') throw new EspalierError('not_ready', `it is ${status.state}`);
+        return onPaper;
       },
       log: pino({ level: 'silent' }),
     },
