@@ -3,14 +3,14 @@
 import { ERRORS, type ErrorCode, EspalierError, isErrorCode } from '../protocol/errors.ts';
 import type { MachineFacts } from '../protocol/facts.ts';
 import type { HostPort, NodeFacts } from '../protocol/node.ts';
-import { formatRange, type ModelCard, type Plan } from '../protocol/plan.ts';
+import { DEFAULT_PLANNING, formatRange, type ModelCard, type Plan } from '../protocol/plan.ts';
 import type { StageStats } from '../protocol/stage.ts';
 import type { ClusterEvent, ClusterState } from '../protocol/status.ts';
 import { plannerNode } from './planner/from-facts.ts';
 import type { NodeLink, PlanRequest } from './planner/inputs.ts';
 import { learn, type Measurements } from './planner/measurements.ts';
 import type { FoundPlan } from './planner/planner.ts';
-import { DEFAULT_PLANNING, PlanMemo, type Planning, planRequest } from './planning.ts';
+import { PlanMemo, type Planning, planRequest } from './planning.ts';
 
 export interface KnownNode {
   facts: NodeFacts;

@@ -22,8 +22,6 @@ export interface Planning {
   exclude?: readonly string[] | undefined;
 }
 
-export const DEFAULT_PLANNING: Planning = { goal: 'throughput', contextTokens: 16_384, streams: 1 };
-
 /** What is known of the nodes when a plan is made. */
 export interface Known {
   facts: readonly NodeFacts[];

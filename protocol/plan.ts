@@ -56,6 +56,9 @@ export type ModelCard = z.infer<typeof ModelCard>;
 export const Goal = z.enum(['throughput', 'latency']);
 export type Goal = z.infer<typeof Goal>;
 
+/** What plans are made for where nobody says otherwise. */
+export const DEFAULT_PLANNING = { goal: 'throughput', contextTokens: 16_384, streams: 1 } as const;
+
 export const LinkKind = z.enum(['thunderbolt', 'ethernet', 'wifi', 'unknown']);
 export type LinkKind = z.infer<typeof LinkKind>;
 

@@ -44,23 +44,31 @@ function changes(request: PlanRequest, plan: Plan): Change[] {
   return [...cables(request, plan), ...oneMoreNode(request, plan), ...smallerModel(request)];
 }
 
-/** A Thunderbolt cable wherever the plan has to go over something else. */
+/** A Thunderbolt cable wherever the plan has to go over something else; and all of these cables at once. */
 function cables(request: PlanRequest, plan: Plan): Change[] {
   const { stages } = placePlan(request.card, plan, request.nodes);
-  const added: Change[] = [];
+  const cabled: { name: string; links: NodeLink[] }[] = [];
   for (const [i, present] of plan.links.entries()) {
     const from = stages[i] as Placed['stages'][number];
     const to = stages[(i + 1) % stages.length] as Placed['stages'][number];
     const link = cableBetween(from.node, to.node);
-    if (!link || present.kind === 'thunderbolt' || added.length === MAX_CABLES) continue;
-    const change = `a ${link.label} cable between ${from.node.name} and ${to.node.name}`;
-    if (added.some((other) => other.change === change)) continue;
+    if (!link || present.kind === 'thunderbolt' || cabled.length === MAX_CABLES) continue;
     const between: NodeLink['between'] = [from.node.id, to.node.id];
-    const known = request.links.some((each) => isBetween(each, between));
-    const other = known || !request.otherLink ? [] : [{ between, link: request.otherLink }];
-    added.push({ change, request: { ...request, links: [...request.links, ...other, { between, link }] } });
+    // of two stages, the hop there and the hop back are one cable
+    if (cabled.some(({ links }) => links.some((each) => isBetween(each, between)))) continue;
+    const isKnown = request.links.some((each) => isBetween(each, between));
+    const network = isKnown || !request.otherLink ? [] : [{ between, link: request.otherLink }];
+    const name = `a ${link.label} cable between ${from.node.name} and ${to.node.name}`;
+    cabled.push({ name, links: [...network, { between, link }] });
   }
-  return added;
+  const change = (name: string, links: readonly NodeLink[]): Change => ({
+    change: name,
+    request: { ...request, links: [...request.links, ...links] },
+  });
+  const all = cabled.flatMap(({ links }) => links);
+  const together =
+    cabled.length > 1 ? [change(`${cabled.length} Thunderbolt cables, between all neighbours`, all)] : [];
+  return [...together, ...cabled.map(({ name, links }) => change(name, links))];
 }
 
 function isBetween({ between: [a, b] }: NodeLink, [c, d]: NodeLink['between']): boolean {

@@ -8,6 +8,9 @@ import { kvTokenBytes, rangeBytes, roomBytes } from './memory.ts';
 import { type Placed, predictDecode, stageDecodeMs, stepBytes } from './predict.ts';
 import { count, gib, milliseconds, plural, rate } from './words.ts';
 
+/** A way round that is longer than the stages need by less than this is not what limits them. */
+const WORTH_SAYING_SHARE = 0.02;
+
 /** One sentence for each figure: one stream, all stages busy, the longest context. */
 export function planLimits(placed: Placed, plan: Plan): PlanLimit[] {
   return [oneStream(placed), ...(placed.stages.length > 1 ? [allBusy(placed)] : []), context(placed, plan)];
@@ -40,7 +43,7 @@ function allBusy(placed: Placed): PlanLimit {
   const roundMs = sum(times) + sum(hopTimes(placed));
   const busiest = carries.indexOf(slowestMs);
   const groups = placed.stages.length;
-  if (roundMs > groups * slowestMs) {
+  if (roundMs > groups * slowestMs * (1 + WORTH_SAYING_SHARE)) {
     return {
       of: 'all stages busy',
       by: 'link',

@@ -25,6 +25,8 @@ import { count, gib, listed } from './words.ts';
 
 /** The prompt whose prefill is predicted: long enough for several chunks to be on their way at once. */
 const PROMPT_TOKENS = 4_096;
+/** Cables between equal nodes gain the same: the first few say enough. */
+const MAX_IMPROVEMENTS = 4;
 
 export interface ReportOptions {
   /** the deployment that it is the plan of */
@@ -70,7 +72,8 @@ export function planReport(request: PlanRequest, plan: Plan, options: ReportOpti
     limits: planLimits(placed, plan),
     improvements: [...(options.improvements ?? [])]
       .filter((improvement) => improvement !== undefined)
-      .sort((a, b) => b.gainShare - a.gainShare),
+      .sort((a, b) => b.gainShare - a.gainShare)
+      .slice(0, MAX_IMPROVEMENTS),
     assumptions: assumptions(placed),
   };
 }

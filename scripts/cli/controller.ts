@@ -2,9 +2,19 @@
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { type HostPort, parseHostPort } from '../../protocol/node.ts';
+import { DEFAULT_PLANNING, type Goal } from '../../protocol/plan.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import { espalierHome } from './home.ts';
-import { clusterOption, parseNodeCount, parsePort } from './options.ts';
+import {
+  clusterOption,
+  goalOption,
+  parseLayerCounts,
+  parseNames,
+  parseNodeCount,
+  parsePort,
+  parseStreamCount,
+  parseTokenCount,
+} from './options.ts';
 import { demoModelDir } from './package-root.ts';
 
 interface Options {
@@ -15,6 +25,11 @@ interface Options {
   agent?: HostPort[];
   interface?: string;
   cluster: string;
+  goal: Goal;
+  context: number;
+  streams: number;
+  layers?: number[];
+  exclude?: string[];
 }
 
 export function controllerCommand(exit: (code: number) => void): Command {
@@ -40,6 +55,21 @@ export function controllerCommand(exit: (code: number) => void): Command {
     )
     .option('-i, --interface <ip>', 'address of the network interface to search with Bonjour')
     .addOption(clusterOption())
+    .addOption(goalOption().default(DEFAULT_PLANNING.goal))
+    .option(
+      '--context <tokens>',
+      'plan room for conversations of so many tokens',
+      parseTokenCount,
+      DEFAULT_PLANNING.contextTokens,
+    )
+    .option(
+      '--streams <count>',
+      'conversations at once to plan room for',
+      parseStreamCount,
+      DEFAULT_PLANNING.streams,
+    )
+    .option('--layers <counts>', 'layers of each stage, like 20,21,20', parseLayerCounts)
+    .option('--exclude <names>', 'nodes that are never used', parseNames)
     .addHelpText(
       'after',
       `
@@ -65,6 +95,13 @@ ${EXIT_CODES}`,
             bonjourInterface: options.interface,
             cluster: options.cluster,
             home: espalierHome(),
+            planning: {
+              goal: options.goal,
+              contextTokens: options.context,
+              streams: options.streams,
+              layers: options.layers,
+              exclude: options.exclude,
+            },
           }),
         ),
       );

@@ -1,8 +1,9 @@
 // The options that several commands share, and the checks of their values. A wrong value is a usage error that names
 // the option and what it takes.
 import { InvalidArgumentError, Option } from 'commander';
-import { MAX_TRACE_STEPS } from '../../protocol/limits.ts';
+import { MAX_REQUESTS, MAX_TRACE_STEPS } from '../../protocol/limits.ts';
 import { ClusterName, DEFAULT_CLUSTER } from '../../protocol/node.ts';
+import { Goal } from '../../protocol/plan.ts';
 
 export const DEFAULT_CONTROLLER_URL = 'http://127.0.0.1:7117';
 
@@ -25,6 +26,13 @@ export function clusterOption(): Option {
     });
 }
 
+/** `--goal GOAL` of plans. */
+export function goalOption(): Option {
+  return new Option('-g, --goal <goal>', 'throughput: many streams; latency: one stream').choices(
+    Goal.options,
+  );
+}
+
 /** A TCP port; 0 lets the system choose a free one. */
 export function parsePort(text: string): number {
   return parseInteger(text, 0, 65_535, 'a port: a whole number from 0 to 65535');
@@ -40,6 +48,25 @@ export function parseTokenCount(text: string): number {
 
 export function parseStepCount(text: string): number {
   return parseInteger(text, 1, MAX_TRACE_STEPS, `a number of steps from 1 to ${MAX_TRACE_STEPS}`);
+}
+
+export function parseStreamCount(text: string): number {
+  return parseInteger(text, 1, MAX_REQUESTS, `a number of conversations from 1 to ${MAX_REQUESTS}`);
+}
+
+/** `20,21,20`. */
+export function parseLayerCounts(text: string): number[] {
+  return text
+    .split(',')
+    .map((count) => parseInteger(count.trim(), 1, 1_000, 'layers of each stage, like 20,21,20'));
+}
+
+/** `studio-1,studio-2`. */
+export function parseNames(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim());
+  if (names.includes(''))
+    throw new InvalidArgumentError('It takes names with commas between, like studio-1,studio-2.');
+  return names;
 }
 
 /** Seconds with decimals, as milliseconds. */

@@ -10,6 +10,7 @@ import { demoCommand } from './demo.ts';
 import { EXIT } from './exit-codes.ts';
 import { factsCommand } from './facts.ts';
 import { packageFacts } from './package-root.ts';
+import { planCommand } from './plan.ts';
 import { statusCommand } from './status.ts';
 import { traceCommand } from './trace.ts';
 
@@ -20,6 +21,7 @@ Examples:
   espalier agent --host 0.0.0.0          on every Mac that takes part
   espalier chat "How many r's are in strawberry?"
   espalier status --json
+  espalier plan                          which node holds which layers, and why
   espalier trace                         why it is slow
   espalier facts                         what this machine is
 
@@ -38,6 +40,7 @@ export function buildProgram(exit: (code: number) => void): Command {
     agentCommand,
     dashboardCommand,
     statusCommand,
+    planCommand,
     traceCommand,
     chatCommand,
     factsCommand,

@@ -19,6 +19,8 @@ export interface TestClusterOptions {
   modelDir?: string;
   /** Bonjour speaks on an interface that is not there, as if the network dropped multicast */
   byAddress?: boolean;
+  /** the controller's home, which outlives the cluster; otherwise one of its own */
+  controllerHome?: string;
   /** do not wait until it serves */
   asItIs?: boolean;
 }
@@ -52,7 +54,7 @@ export class TestCluster {
       nodeCount: options.nodes,
       agents: options.byAddress ? agents.map(({ port }) => ({ host: '127.0.0.1', port })) : [],
       cluster,
-      home: join(home, 'controller'),
+      home: options.controllerHome ?? join(home, 'controller'),
     });
     const running = new TestCluster(controller, agents, home);
     if (!options.asItIs) await running.untilServing();

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import pino from 'pino';
+import { MeasurementStore } from '../../../controller/measurement-store.ts';
+import { builtinCard } from '../../../controller/models/builtin.ts';
+import { learn, type Measurements, measuredLayers } from '../../../controller/planner/measurements.ts';
+import { stageDecodeMs } from '../../../controller/planner/predict.ts';
+import type { StageStats } from '../../../protocol/stage.ts';
+import { node } from './support.ts';
+
+const card = builtinCard('deepseek-r1-4bit');
+const at = { node: node('a'), range: { start: 20, end: 61 } };
+
+function stats(fields: Partial<StageStats>): StageStats {
+  return {
+    pid: 1,
+    residentBytes: 0,
+    weightBytes: 0,
+    kvBytes: 0,
+    sessions: 1,
+    stepsTotal: 0,
+    tokensTotal: 0,
+    tokensPerSecond: 0,
+    decodeTokensPerSecond: 0,
+    stepTimeMs: null,
+    busyShare: 0,
+    hopBytesPerSecond: 0,
+    ...fields,
+  };
+}
+
+test('a stage that takes twice as long as estimated is predicted to do so again', () => {
+  const measurements: Measurements = {};
+  const begin = stats({ stepsTotal: 100, tokensTotal: 100 });
+  const placed = (measured = measuredLayers(measurements, at.node.chip, card)) => ({
+    card,
+    stages: [{ node: { ...at.node, measured }, range: at.range }],
+    links: [],
+  });
+  const [estimate = 0] = stageDecodeMs(placed(undefined), { rows: 1, contextTokens: 1_024 });
+  const after = stats({ stepsTotal: 110, tokensTotal: 110, stepTimeMs: 2 * estimate });
+  assert.equal(learn(measurements, card, at, begin, after), true);
+  const [again = 0] = stageDecodeMs(placed(), { rows: 1, contextTokens: 1_024 });
+  assert.ok(Math.abs(again - 2 * estimate) < 1e-6, `${again}`);
+  assert.equal(measuredLayers(measurements, 'M3 Ultra', card), undefined, 'of another chip');
+  assert.equal(measuredLayers(measurements, at.node.chip, builtinCard('deepseek-r1-8bit')), undefined);
+});
+
+test('steps of several rows, mixed ones and few of them teach nothing', () => {
+  const measurements: Measurements = {};
+  const begin = stats({ stepsTotal: 100, tokensTotal: 100 });
+  const no = (before: StageStats | undefined, after: Partial<StageStats>) =>
+    assert.equal(learn(measurements, card, at, before, stats(after)), false);
+  no(undefined, { stepsTotal: 10, tokensTotal: 10, stepTimeMs: 5 });
+  no(begin, { stepsTotal: 100, tokensTotal: 100, stepTimeMs: 5 });
+  no(begin, { stepsTotal: 102, tokensTotal: 102, stepTimeMs: 5 });
+  no(begin, { stepsTotal: 110, tokensTotal: 140, stepTimeMs: 5 });
+  no(begin, { stepsTotal: 110, tokensTotal: 110, stepTimeMs: 0 });
+  no(begin, { stepsTotal: 101, tokensTotal: 110, tokensPerSecond: 20, busyShare: 0.5 });
+  no(begin, { stepsTotal: 101, tokensTotal: 612, tokensPerSecond: 1_000, busyShare: 1 });
+  assert.deepEqual(measurements, {});
+});
+
+test('chunks teach what a token of prefill takes; a hiccup moves it a little', () => {
+  const measurements: Measurements = {};
+  const begin = stats({ stepsTotal: 100, tokensTotal: 100 });
+  const chunk = (busyShare: number) =>
+    learn(
+      measurements,
+      card,
+      at,
+      begin,
+      stats({ stepsTotal: 101, tokensTotal: 612, tokensPerSecond: 1_000, busyShare }),
+    );
+  const time = () => measuredLayers(measurements, at.node.chip, card)?.experts?.prefillMsPerToken as number;
+  assert.equal(chunk(0.41), true);
+  // 41 equal layers, and 0.41 ms a token of the stage
+  assert.ok(Math.abs(time() - 0.01) < 1e-9, `${time()}`);
+  chunk(0.82);
+  assert.ok(time() > 0.01 && time() < 0.013);
+});
+
+test('they survive a restart, and a damaged file only costs what it held', async (t) => {
+  const home = mkdtempSync(join(tmpdir(), 'espalier-measurements-'));
+  t.after(() => rmSync(home, { recursive: true, force: true }));
+  const log = pino({ level: 'silent' });
+  const { store, measurements } = await MeasurementStore.open(home, log);
+  assert.deepEqual(measurements, {});
+  measurements['M2 Ultra · x'] = { dense: { decodeMs: 1.5 } };
+  await store.save(measurements);
+  assert.deepEqual((await MeasurementStore.open(home, log)).measurements, measurements);
+  for (const text of ['', '{', '[]', '{"a":{"dense":{"decodeMs":-1}}}', 'null']) {
+    writeFileSync(join(home, 'measurements.json'), text);
+    assert.deepEqual((await MeasurementStore.open(home, log)).measurements, {}, text);
+  }
+  store.note({ other: {} }, 0);
+  store.note({ another: {} }, 1_000);
+  await store.save({ last: {} });
+  assert.deepEqual(JSON.parse(readFileSync(join(home, 'measurements.json'), 'utf8')), { last: {} });
+  const gone = await MeasurementStore.open(join(home, 'no', 'such', 'folder'), log);
+  await gone.store.save({ a: {} });
+});
