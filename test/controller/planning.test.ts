@@ -1,0 +1,96 @@
+// How a controller plans: its user's wishes, what it has learnt, and when a running plan is replaced.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { PlanRequest } from '../../controller/planner/inputs.ts';
+import { estimatedLink } from '../../controller/planner/links.ts';
+import { PlanMemo, type Planning, planRequest } from '../../controller/planning.ts';
+import type { NodeFacts } from '../../protocol/node.ts';
+import { DEFAULT_PLANNING } from '../../protocol/plan.ts';
+import { cardWith, GIB } from './planner/support.ts';
+
+const card = cardWith({ layerBytes: new Array(12).fill(GIB / 10) });
+
+function facts(name: string, fields: Partial<NodeFacts> = {}): NodeFacts {
+  return {
+    id: `id-${name}`,
+    name,
+    bootId: 'b',
+    pid: 1,
+    platform: 'darwin',
+    arch: 'arm64',
+    chip: 'Apple M2 Ultra',
+    cores: 24,
+    memoryBytes: 64 * GIB,
+    espalierVersion: '0',
+    ...fields,
+  };
+}
+
+function request(names: readonly string[], planning: Partial<Planning> = {}, measurements = {}): PlanRequest {
+  const known = { facts: names.map((name) => facts(name)), links: [], measurements };
+  return planRequest(card, known, { ...DEFAULT_PLANNING, ...planning }, undefined);
+}
+
+test('facts become nodes: a Mac by its chip and GPU limit, any other machine by its CPU', () => {
+  const linux = facts('box', { platform: 'linux', arch: 'x64', chip: 'AMD Ryzen', memoryBytes: 32 * GIB });
+  const known = { facts: [facts('mac'), linux], links: [], measurements: {} };
+  const [mac, box] = planRequest(card, known, DEFAULT_PLANNING, undefined).nodes;
+  assert.deepEqual(
+    [mac?.chip, mac?.bandwidthGBps, mac?.usableBytes, mac?.valueBytes],
+    ['M2 Ultra', 800, 48 * GIB, 2],
+  );
+  assert.deepEqual([box?.chip, box?.usableBytes, box?.valueBytes], ['AMD Ryzen', 24 * GIB, 4]);
+});
+
+test('wishes: excluded by name, no longer a context than the model knows', () => {
+  const asked = request(['a', 'b'], {
+    exclude: ['a'],
+    goal: 'latency',
+    contextTokens: 1e6,
+    streams: 3,
+    layers: [12],
+  });
+  assert.deepEqual(
+    asked.nodes.map(({ name }) => name),
+    ['b'],
+  );
+  assert.deepEqual(
+    [asked.goal, asked.contextTokens, asked.streams, asked.pins?.layers],
+    ['latency', 1000, 3, [12]],
+  );
+});
+
+test('the same question is answered once', () => {
+  const memo = new PlanMemo();
+  const first = memo.plan(1, request(['a', 'b']));
+  assert.equal(memo.plan(1, request(['a', 'b'])), first);
+  assert.equal(
+    memo.plan(1, request(['a', 'b'], {}, { anything: {} })),
+    first,
+    'what is learnt waits for the next epoch',
+  );
+  assert.notEqual(memo.plan(2, request(['a', 'b'])), first);
+  assert.equal(memo.plan(2, request(['a'])).plan.stages.length, 1);
+  const links = [{ between: ['id-a', 'id-b'] as const, link: estimatedLink('wifi') }];
+  assert.equal(memo.plan(2, { ...request(['a', 'b']), links }).plan.links[0]?.kind, 'wifi');
+});
+
+test('what cannot be planned is said each time, and replaces nothing', () => {
+  const memo = new PlanMemo();
+  const inForce = memo.plan(1, request(['a', 'b'])).plan;
+  const impossible = { ...request(['a']), card: cardWith({ layerBytes: [500 * GIB] }) };
+  for (let i = 0; i < 2; i++) assert.throws(() => memo.plan(1, impossible), { code: 'not_enough_nodes' });
+  assert.equal(memo.betterPlan(1, impossible, inForce), undefined);
+});
+
+test('a plan in force is replaced by one that gains, judged by the same measurements', () => {
+  const memo = new PlanMemo();
+  const inForce = memo.plan(1, request(['a', 'b'])).plan;
+  assert.equal(memo.betterPlan(2, request(['a', 'b']), inForce), undefined);
+  // everything is ten times slower than estimated: that is no reason to deploy the same plan anew
+  const slow = { 'M2 Ultra · deepseek_v3 1024 · 4-bit': { dense: { decodeMs: 20 } } };
+  const measured = request(['a', 'b'], {}, slow);
+  assert.equal(measured.nodes[0]?.measured?.dense?.decodeMs, 20);
+  assert.equal(memo.betterPlan(2, measured, inForce), undefined);
+  assert.equal(memo.betterPlan(2, request(['a', 'b', 'c'], {}, slow), inForce)?.plan.stages.length, 3);
+});
