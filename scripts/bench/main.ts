@@ -10,6 +10,7 @@ const SUITES: Record<string, () => Promise<Suite>> = {
   cluster: async () => (await import('./suites/cluster.ts')).clusterSuite,
   engine: async () => (await import('./suites/engine.ts')).engineSuite,
   long: async () => (await import('./suites/long.ts')).longSuite,
+  plan: async () => (await import('./suites/plan.ts')).planSuite,
 };
 
 const MAX_ROUNDS = 1_000;
