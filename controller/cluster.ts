@@ -367,8 +367,7 @@ function planOver(cluster: Cluster, nodes: readonly KnownNode[]): FoundPlan {
 
 function requestOver(cluster: Cluster, nodes: readonly KnownNode[]): PlanRequest {
   const { card, planning, links, measurements, wantedNodes } = cluster;
-  const facts = nodes.map((node) => node.facts);
-  return planRequest(card, { facts, links, measurements }, planning, wantedNodes);
+  return planRequest(card, { nodes, links, measurements }, planning, wantedNodes);
 }
 
 /** The question that the plan in force answers, with what is known today; undefined while there is none. */
@@ -384,7 +383,7 @@ function learnFrom(cluster: Cluster, deployment: Deployment, stage: DeployedStag
   const place = deployment.plan.stages.find(({ nodeId }) => nodeId === stage.nodeId);
   const known = cluster.nodes.get(stage.nodeId);
   if (!place || !known) return;
-  const node = plannerNode(known.facts);
+  const node = plannerNode(known);
   learn(cluster.measurements, cluster.card, { node, range: place.range }, stage.stats, stats);
 }
 

@@ -1,9 +1,8 @@
 // How the controller asks the planner: what its user wants of plans, what is known of the nodes, and that the same
 // question is answered once. It decides neither when to plan nor what becomes of a plan.
 import { EspalierError } from '../protocol/errors.ts';
-import type { NodeFacts } from '../protocol/node.ts';
 import type { Goal, ModelCard, Plan } from '../protocol/plan.ts';
-import { plannerNode } from './planner/from-facts.ts';
+import { plannerNode, type ToldFacts } from './planner/from-facts.ts';
 import type { NodeLink, PlanRequest } from './planner/inputs.ts';
 import { UNKNOWN_LINK } from './planner/links.ts';
 import { type Measurements, measuredLayers } from './planner/measurements.ts';
@@ -24,7 +23,7 @@ export interface Planning {
 
 /** What is known of the nodes when a plan is made. */
 export interface Known {
-  facts: readonly NodeFacts[];
+  nodes: readonly ToldFacts[];
   /** between nodes, as measured; two nodes without one have the planner's default */
   links: readonly NodeLink[];
   measurements: Measurements;
@@ -33,13 +32,13 @@ export interface Known {
 /** The question that a plan answers, with everything that is known now. */
 export function planRequest(
   card: ModelCard,
-  { facts, links, measurements }: Known,
+  { nodes: told, links, measurements }: Known,
   planning: Planning,
   maxStages: number | undefined,
 ): PlanRequest {
   const { goal, streams, layers, exclude = [] } = planning;
-  const nodes = facts
-    .filter(({ name }) => !exclude.includes(name))
+  const nodes = told
+    .filter(({ facts }) => !exclude.includes(facts.name))
     .map((each) => {
       const node = plannerNode(each);
       return { ...node, measured: structuredClone(measuredLayers(measurements, node.chip, card)) };

@@ -1,5 +1,6 @@
 // Where a node's facts become a planner's node: the one place that knows both. What the agents have not measured is taken
 // from the table of chips, and says so.
+import type { MachineFacts } from '../../protocol/facts.ts';
 import type { NodeFacts } from '../../protocol/node.ts';
 import { chipOf, estimatedGpuBytes } from './chips.ts';
 import type { MeasuredLayers, PlannerNode } from './inputs.ts';
@@ -7,18 +8,27 @@ import type { MeasuredLayers, PlannerNode } from './inputs.ts';
 /** Share of memory that weights and KV may take where the engine runs on the CPU: the rest is the system's. */
 const CPU_SHARE = 0.75;
 
+/** What a node tells of itself: who it is, and what its machine is, once it has told. */
+export interface ToldFacts {
+  facts: NodeFacts;
+  machine?: MachineFacts | undefined;
+}
+
 /** @param measured times of this model's layers on such a chip, where there are any */
-export function plannerNode(facts: NodeFacts, measured?: MeasuredLayers): PlannerNode {
+export function plannerNode({ facts, machine }: ToldFacts, measured?: MeasuredLayers): PlannerNode {
   const { id, name, chip: chipText, memoryBytes } = facts;
   const isMac = facts.platform === 'darwin' && facts.arch === 'arm64';
   const chip = chipOf(chipText, memoryBytes);
+  const limit = isMac ? machine?.gpuMemoryLimit : undefined;
+  const estimate = isMac ? estimatedGpuBytes(memoryBytes) : Math.floor(memoryBytes * CPU_SHARE);
   return {
     id,
     name,
     chip: chip.name ?? chipText,
     memoryBytes,
-    usableBytes: isMac ? estimatedGpuBytes(memoryBytes) : Math.floor(memoryBytes * CPU_SHARE),
-    usableSource: 'estimate',
+    usableBytes: limit?.bytes ?? estimate,
+    // a limit that somebody set is known as well as one that Metal told
+    usableSource: limit && limit.source !== 'estimate' ? 'measured' : 'estimate',
     bandwidthGBps: chip.bandwidthGBps,
     computeTflops: chip.computeTflops,
     valueBytes: isMac ? 2 : 4,

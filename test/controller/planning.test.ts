@@ -1,6 +1,7 @@
 // How a controller plans: its user's wishes, what it has learnt, and when a running plan is replaced.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { factsOfMac } from '../../agent/facts/mac/assemble.ts';
 import type { PlanRequest } from '../../controller/planner/inputs.ts';
 import { estimatedLink } from '../../controller/planner/links.ts';
 import { PlanMemo, type Planning, planRequest } from '../../controller/planning.ts';
@@ -27,19 +28,34 @@ function facts(name: string, fields: Partial<NodeFacts> = {}): NodeFacts {
 }
 
 function request(names: readonly string[], planning: Partial<Planning> = {}, measurements = {}): PlanRequest {
-  const known = { facts: names.map((name) => facts(name)), links: [], measurements };
+  const known = { nodes: names.map((name) => ({ facts: facts(name) })), links: [], measurements };
   return planRequest(card, known, { ...DEFAULT_PLANNING, ...planning }, undefined);
 }
 
 test('facts become nodes: a Mac by its chip and GPU limit, any other machine by its CPU', () => {
   const linux = facts('box', { platform: 'linux', arch: 'x64', chip: 'AMD Ryzen', memoryBytes: 32 * GIB });
-  const known = { facts: [facts('mac'), linux], links: [], measurements: {} };
+  const known = { nodes: [{ facts: facts('mac') }, { facts: linux }], links: [], measurements: {} };
   const [mac, box] = planRequest(card, known, DEFAULT_PLANNING, undefined).nodes;
   assert.deepEqual(
     [mac?.chip, mac?.bandwidthGBps, mac?.usableBytes, mac?.valueBytes],
     ['M2 Ultra', 800, 48 * GIB, 2],
   );
   assert.deepEqual([box?.chip, box?.usableBytes, box?.valueBytes], ['AMD Ryzen', 24 * GIB, 4]);
+});
+
+test('what a Mac says of its GPU’s limit comes before the guess, and a guess of its own stays one', () => {
+  const limited = (source: 'measured' | 'sysctl' | 'estimate') => {
+    const gpuMemoryLimit = { bytes: 60 * GIB, source, note: 'as it says' };
+    const machine = { ...factsOfMac({ commands: {}, serviceInfo: {} }, null), gpuMemoryLimit };
+    const known = { nodes: [{ facts: facts('mac'), machine }], links: [], measurements: {} };
+    return planRequest(card, known, DEFAULT_PLANNING, undefined).nodes.map((node) => [
+      node.usableBytes,
+      node.usableSource,
+    ]);
+  };
+  assert.deepEqual(limited('measured'), [[60 * GIB, 'measured']]);
+  assert.deepEqual(limited('sysctl'), [[60 * GIB, 'measured']]);
+  assert.deepEqual(limited('estimate'), [[60 * GIB, 'estimate']]);
 });
 
 test('wishes: excluded by name, no longer a context than the model knows', () => {
