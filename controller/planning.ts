@@ -84,9 +84,9 @@ export class PlanMemo {
   }
 
   #ask(epoch: number, request: PlanRequest): FoundPlan | EspalierError {
-    const nodes = request.nodes.map(({ measured, ...node }) => node);
-    const bytes = request.card.layerBytes.reduce((sum, each) => sum + each, 0);
-    const key = JSON.stringify([epoch, bytes, request.goal, request.maxStages, request.links, nodes]);
+    const { card, nodes, ...rest } = request;
+    const unmeasured = nodes.map(({ measured, ...node }) => node);
+    const key = JSON.stringify([epoch, card.layerBytes, rest, unmeasured]);
     if (key !== this.#key || !this.#answer) {
       this.#answer = answer(request);
       this.#isBetter = undefined;

@@ -15,7 +15,7 @@ export const LAYER_OVERHEAD_MS: Record<LayerKind, number> = { dense: 0.12, exper
  * Share of the GPU's operations that prefill reaches. Experts: 160 to 169 tok/s of R1 on one M3 Ultra (the same source).
  * Dense: between 1,164 tok/s of a 7B model on an M2 Ultra (ggml-org/llama.cpp 3084) and 225 tok/s on the M4 mini above.
  */
-export const COMPUTE_SHARE: Record<LayerKind, number> = { dense: 0.62, experts: 0.45 };
+const COMPUTE_SHARE: Record<LayerKind, number> = { dense: 0.62, experts: 0.45 };
 /** What a stage costs each step beside its layers: a frame in and out, and a turn of the event loop. */
 export const STAGE_OVERHEAD_MS = 0.1;
 /** Tokens of a prefill chunk, which goes through the stages as one step. */

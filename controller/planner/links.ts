@@ -10,7 +10,7 @@ import type { NodeLink } from './inputs.ts';
  * (exo issue 2295), about 300 µs one way (Geerling, December 2025). Wi-Fi: 4.9 to 54 ms (exo issue 2295). Ethernet: TCP's
  * share of the line rate; round trips are those of a home's switch, not of a source.
  */
-export const LINK_KINDS = {
+const LINK_KINDS = {
   'thunderbolt-5': { kind: 'thunderbolt', label: 'Thunderbolt 5', linkGbps: 33, roundTripMs: 0.6 },
   'thunderbolt-4': { kind: 'thunderbolt', label: 'Thunderbolt 4', linkGbps: 16, roundTripMs: 0.6 },
   '10gbe': { kind: 'ethernet', label: '10GbE', linkGbps: 9.4, roundTripMs: 0.5 },
@@ -60,18 +60,4 @@ export function linkTable(
   }
   const others = otherLink ? [otherLink] : [];
   return (a, b) => table.get(key(a, b)) ?? others;
-}
-
-/** The fastest of some links for so many bytes; of equal ones the first. @param maxCarryMs slower ones are left out */
-export function bestLink(
-  links: readonly Link[],
-  bytes: number,
-  maxCarryMs = Number.POSITIVE_INFINITY,
-): Link | undefined {
-  let best: Link | undefined;
-  for (const link of links) {
-    if (carryMs(link, bytes) > maxCarryMs) continue;
-    if (!best || hopMs(link, bytes) < hopMs(best, bytes)) best = link;
-  }
-  return best;
 }

@@ -128,9 +128,9 @@ async function planOnPaper(options: Options, hardware: readonly string[]): Promi
   return compared.some(({ report }) => report !== null) ? EXIT.ok : EXIT.error;
 }
 
-/** Without a terminal, as wide as the widest table. */
+/** Without a terminal, wide enough for the table of most plans. */
 function terminalWidth(): number {
   if (process.stdout.columns > 0) return process.stdout.columns;
   const columns = Number(process.env.COLUMNS);
-  return columns > 0 ? columns : 120;
+  return columns > 0 ? columns : 130;
 }

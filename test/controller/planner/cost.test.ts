@@ -8,7 +8,7 @@ import {
   ONE_ROW,
   prefillLayerMs,
 } from '../../../controller/planner/cost.ts';
-import { bestLink, carryMs, estimatedLink, hopMs, linkTable } from '../../../controller/planner/links.ts';
+import { carryMs, estimatedLink, hopMs, linkTable } from '../../../controller/planner/links.ts';
 import { makePlan } from '../../../controller/planner/planner.ts';
 import { placePlan, predictDecode, predictPrefill } from '../../../controller/planner/predict.ts';
 import { cardWith, GIB, node, paperRequest } from './support.ts';
@@ -106,15 +106,10 @@ test('a busy link slows all streams down, a long way only the single one', () =>
   assert.ok(predictDecode(narrow, 64) < 1000 * (64 / 2 / carry), 'no step is faster than its link');
 });
 
-test('links: half a round trip and the bytes; the best of several, unless it would be busy for too long', () => {
+test('links: half a round trip and the bytes; those of a pair in either order, else the network that all are on', () => {
   const link = { ...estimatedLink('gbe'), linkGbps: 1, roundTripMs: 2 };
   assert.equal(carryMs(link, 125_000), 1);
   assert.equal(hopMs(link, 125_000), 2);
-  const wide = { ...link, linkGbps: 40, roundTripMs: 3 };
-  assert.equal(bestLink([link, wide], 1_000), link);
-  assert.equal(bestLink([link, wide], 1_000_000), wide);
-  assert.equal(bestLink([link, wide], 1_000, 0.001), wide);
-  assert.equal(bestLink([link], 1_000_000, 0.001), undefined);
   const other = estimatedLink('wifi');
   const between = linkTable([{ between: ['b', 'a'], link }], other);
   assert.deepEqual(between('a', 'b'), [link]);
