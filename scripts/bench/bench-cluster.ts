@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type RunningAgent, startAgent } from '../../agent/main.ts';
 import { type RunningController, startController } from '../../controller/main.ts';
+import { PLAN_PATH, PlanReport } from '../../protocol/plan-report.ts';
 import type { ClusterStatus, StageStatus } from '../../protocol/status.ts';
 import { type CoreSet, pin } from './cores.ts';
 import type { Generation } from './generation.ts';
@@ -26,6 +27,8 @@ export interface BenchClusterOptions {
 
 export interface BenchCluster extends AsyncDisposable {
   status(): ClusterStatus;
+  /** what the controller says of the plan in force */
+  planReport(): Promise<PlanReport>;
   /**
    * Generates exactly `tokens` greedy tokens.
    * @param onToken called with the index of each token as it comes
@@ -74,6 +77,10 @@ export async function bringUp({ modelDir, stages, cores }: BenchClusterOptions):
   const all = parts.move();
   return {
     status: () => controller.status(),
+    async planReport() {
+      const response = await fetch(`${controller.url}${PLAN_PATH}`);
+      return PlanReport.parse(await response.json());
+    },
     async generate(promptIds, tokens, onToken) {
       await takeTurn();
       return generate(controller, promptIds, tokens, onToken);

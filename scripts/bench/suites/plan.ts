@@ -1,7 +1,8 @@
-// Suite `plan`: what the cost model predicts of set-ups that others have measured, and how long planning takes. It needs
-// no cluster.
+// Suite `plan`: what the cost model predicts, against what others have measured and what is measured here, and how long
+// planning takes.
 import { findPlan } from '../../../controller/planner/planner.ts';
 import { type Figure, figure, median, type SuiteContext } from '../figure.ts';
+import { measuredHere } from '../plan/measured-here.ts';
 import { NOT_PREDICTED, PUBLISHED, type Published } from '../plan/published.ts';
 import { randomCluster } from '../plan/random-cluster.ts';
 
@@ -34,7 +35,7 @@ export async function planSuite({ say, rounds = ROUNDS }: SuiteContext): Promise
       });
     }),
   );
-  return [...PUBLISHED.map(comparison), ...times];
+  return [...PUBLISHED.map(comparison), await measuredHere(rounds, say), ...times];
 }
 
 function comparison({ what, source, published, predict, isCalibration, fails }: Published): Figure {
