@@ -119,11 +119,14 @@ export class Decoder implements StageModel {
     this.#layers = Array.from({ length: range.end - range.start }, (_, i) =>
       makeLayer(`model.layers.${range.start + i}`, range.start + i),
     );
-    if (range.start === 0) this.#embedding = new Embedding(weights, 'model.embed_tokens');
-    if (range.end === args.num_hidden_layers) {
+    const isLast = range.end === args.num_hidden_layers;
+    const isTied = isLast && !weights.has('lm_head.weight');
+    const embedding =
+      range.start === 0 || isTied ? new Embedding(weights, 'model.embed_tokens', isTied) : undefined;
+    if (range.start === 0) this.#embedding = embedding;
+    if (isLast) {
       this.#norm = weights.vector('model.norm.weight');
-      if (weights.has('lm_head.weight')) this.#head = new Linear(weights, 'lm_head');
-      else this.#head = this.#embedding ?? new Embedding(weights, 'model.embed_tokens');
+      this.#head = isTied ? embedding : new Linear(weights, 'lm_head');
     }
   }
 

@@ -3,7 +3,7 @@
 import { CodedExpertMatrix, CodedMatrix } from './coded-matrix.ts';
 import { type Codes, contiguous, layOut, mapCodes, planesOf, wideningBytes } from './codes.ts';
 import { type Matrix, mapPacked, PackedHeads, PackedMatrix, PlainMatrix, unpack } from './matrix.ts';
-import { measuredFasterFrom } from './measure.ts';
+import { measuredFasterFrom, type Product } from './measure.ts';
 import { ALL, mx, ON_GPU, type Tensor } from './mlx.ts';
 import { type Held, isPacked, type LinearWeights, type PackedWeights, type Source } from './weights.ts';
 
@@ -21,13 +21,13 @@ const PLAIN_NUMBERS = 2 ** 18;
 
 /** @param weights with [outputs, inputs] */
 export async function holdMatrix(weights: LinearWeights, source: Source): Promise<Matrix> {
-  if (!isPacked(weights)) return new PlainMatrix(weights.weight);
+  if (!isPacked(weights)) return new PlainMatrix(weights.weight.swapaxes(0, 1));
   if (ON_GPU) return packedMatrix(weights);
   const [outputs, groups] = weights.scales.shape as [number, number];
   const numbers = outputs * groups * weights.quantization.groupSize;
   const plainBytes = numbers * weights.scales.dtype.size;
   if (numbers <= PLAIN_NUMBERS && source.widen(plainBytes - packedBytes(weights))) {
-    return new PlainMatrix(unpack(weights));
+    return new PlainMatrix(contiguous(unpack(weights).swapaxes(0, 1)));
   }
   return codedMatrix(weights, source);
 }
@@ -90,33 +90,35 @@ export function unpackFromRows(packed: PackedWeights): number {
   const { bits, groupSize } = quantization;
   const [outputs, groups] = scales.shape.slice(-2) as [number, number];
   const width = groups * groupSize;
-  const some = mx.Slice(0, Math.min(outputs, Math.ceil(MEASURED_NUMBERS / width)));
   const isStacked = scales.ndim > 2;
-  const sample = mapPacked(packed, (tensor) =>
-    isStacked ? tensor.index(0, some, ALL) : tensor.index(some, ALL),
-  );
-  return measuredFasterFrom(
-    `packed ${bits} ${groupSize}`,
-    { width, dtype: scales.dtype },
-    ...both(PackedMatrix, sample),
-  );
+  return measuredFasterFrom(`packed ${bits} ${groupSize}`, { width, dtype: scales.dtype }, () => {
+    const some = mx.Slice(0, Math.min(outputs, Math.ceil(MEASURED_NUMBERS / width)));
+    const part = (tensor: Tensor) => (isStacked ? tensor.index(0, some, ALL) : tensor.index(some, ALL));
+    return neverAndAlways(PackedMatrix, mapPacked(packed, part));
+  });
 }
 
-/** Rows from which it is better to scale the codes than their product. @param codes of [outputs, inputs] */
+/**
+ * Rows from which it is better to scale the codes than their product. At the latest when the product has more numbers,
+ * which also take more memory: groups · rows · outputs against inputs · outputs.
+ * @param codes of [outputs, inputs]
+ */
 function scaleFromRows(codes: Codes): number {
   const { biases, planes, groupSize } = codes;
   const [groups, outputs] = biases.shape as [number, number];
   const width = groups * groupSize;
-  const some = mx.Slice(0, Math.min(outputs, Math.ceil(MEASURED_NUMBERS / width)));
-  const sample = mapCodes(codes, (tensor) => contiguous(tensor.index('...', some)));
-  const input = { width, dtype: biases.dtype };
-  return measuredFasterFrom(`coded ${planes} ${groupSize}`, input, ...both(CodedMatrix, sample));
+  const rows = measuredFasterFrom(`coded ${planes} ${groupSize}`, { width, dtype: biases.dtype }, () => {
+    const some = mx.Slice(0, Math.min(outputs, Math.ceil(MEASURED_NUMBERS / width)));
+    return neverAndAlways(
+      CodedMatrix,
+      mapCodes(codes, (tensor) => contiguous(tensor.index('...', some))),
+    );
+  });
+  return Math.min(rows, groupSize);
 }
 
-type Product = (x: Tensor) => Tensor;
-
 /** The products of a weight whose second way is taken never and always. */
-function both<W>(Form: new (weight: W, fromRows: number) => Matrix, weight: W): [Product, Product] {
+function neverAndAlways<W>(Form: new (weight: W, fromRows: number) => Matrix, weight: W): [Product, Product] {
   const never = new Form(weight, Number.POSITIVE_INFINITY);
   const always = new Form(weight, 1);
   return [(x) => never.product(x), (x) => always.product(x)];

@@ -76,18 +76,20 @@ function joinedBias(modules: readonly LinearWeights[]): Tensor | undefined {
 
 interface HeldEmbedding extends Held {
   weights: LinearWeights;
-  /** for a head that shares the weight */
-  matrix: Matrix;
+  /** where it is the head, too */
+  matrix: Matrix | undefined;
 }
 
 export class Embedding {
   readonly #held: Later<HeldEmbedding>;
 
-  constructor(weights: Weights, path: string) {
+  /** @param isHead whether the weight is the head's, too */
+  constructor(weights: Weights, path: string, isHead: boolean) {
     this.#held = weights.later(async (source) => {
       const own = await source.linear(path);
-      const matrix = isPacked(own) ? packedMatrix(own) : new PlainMatrix(own.weight);
-      return { weights: own, matrix, tensors: matrix.tensors };
+      const { weight, scales, biases } = own;
+      const tensors = [weight, scales, biases].filter((tensor) => tensor !== undefined);
+      return { weights: own, matrix: isHead ? headOf(own) : undefined, tensors };
     });
   }
 
@@ -100,8 +102,15 @@ export class Embedding {
 
   /** As a tied head. @param hidden [rows, hidden] @returns [rows, vocabulary] */
   logits(hidden: Tensor): Tensor {
-    return this.#held.value.matrix.product(hidden);
+    const { matrix } = this.#held.value;
+    if (!matrix) throw new Error('this embedding is not the head');
+    return matrix.product(hidden);
   }
+}
+
+/** It shares the embedding's memory, so it stays packed, on the CPU, too. */
+function headOf(embedding: LinearWeights): Matrix {
+  return isPacked(embedding) ? packedMatrix(embedding) : new PlainMatrix(embedding.weight.swapaxes(0, 1));
 }
 
 /** One weight per attention head, which maps inputs to outputs and back. */

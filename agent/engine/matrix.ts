@@ -12,16 +12,16 @@ export interface Matrix {
 
 export class PlainMatrix implements Matrix {
   readonly tensors: readonly Tensor[];
-  readonly #transposed: Tensor;
+  readonly #weight: Tensor;
 
-  /** @param weight [outputs, inputs] */
+  /** @param weight [inputs, outputs]; for few rows, BLAS is twice as fast with one that lies in memory in that order */
   constructor(weight: Tensor) {
     this.tensors = [weight];
-    this.#transposed = weight.swapaxes(0, 1);
+    this.#weight = weight;
   }
 
   product(x: Tensor): Tensor {
-    return mx.matmul(x, this.#transposed);
+    return mx.matmul(x, this.#weight);
   }
 }
 

@@ -8,21 +8,24 @@ const ROWS = [1, 4, 16, 64];
 /** The fastest of so many, after one to warm up: whatever else runs on the machine only adds. */
 const RUNS = 3;
 
+export type Product = (x: Tensor) => Tensor;
+
 const measured = new Map<string, number>();
 
 /**
  * Rows from which the second way is faster; measured once for each kind in a process.
  * @param kind of weight, e.g. its form and bits
  * @param input its inputs and the type of its rows
- * @param ways two ways to multiply rows [rows, inputs] with the same weight
+ * @param makeWays called when they are needed: two ways to multiply rows [rows, inputs] with the same weight
  */
 export function measuredFasterFrom(
   kind: string,
   input: { width: number; dtype: Dtype },
-  ...ways: [(x: Tensor) => Tensor, (x: Tensor) => Tensor]
+  makeWays: () => [Product, Product],
 ): number {
   const known = measured.get(kind);
   if (known !== undefined) return known;
+  const ways = makeWays();
   const samples = ROWS.map((rows): Sample => {
     const x = mx.ones([rows, input.width], input.dtype);
     mx.eval(x);

@@ -175,7 +175,13 @@ export class Rope {
     const sin = table(Math.sin);
     if (positions.length <= MATRICES_UP_TO_TOKENS) {
       const matrices = mx.add(mx.multiply(this.#identity, cos), mx.multiply(this.#swap, sin)); // [tokens, dims, dims]
-      return { apply: (x) => mx.matmul(x, as(x.dtype, matrices)) };
+      let own = matrices;
+      return {
+        apply: (x) => {
+          own = as(x.dtype, own); // in all layers the same type
+          return mx.matmul(x, own);
+        },
+      };
     }
     const rotated = (x: Tensor) => mx.add(mx.multiply(x, cos), mx.multiply(mx.matmul(x, this.#swap), sin));
     return { apply: (x) => as(x.dtype, rotated(x)) };
