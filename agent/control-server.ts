@@ -8,16 +8,18 @@ import { EspalierError } from '../protocol/errors.ts';
 import type { MachineFacts } from '../protocol/facts.ts';
 import { HELLO_TIMEOUT_MS, MAX_CONTROL_MESSAGE_BYTES } from '../protocol/limits.ts';
 import type { NodeFacts } from '../protocol/node.ts';
+import type { ProbeCommand } from '../protocol/probe.ts';
 import { PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
 
 /** Connections at once: one controller, and strangers until they are refused. */
 const MAX_CONNECTIONS = 16;
 
-export type StageCommand = Exclude<ControlCommand, { kind: 'hello' }>;
+export type StageCommand = Exclude<ControlCommand, { kind: 'hello' } | ProbeCommand>;
 
 export interface ControlHandler {
   /** @param localHost the address of this node by which the controller reached it */
   onCommand(command: StageCommand, localHost: string): void;
+  onProbe(command: ProbeCommand): void;
   /** the controller is gone */
   onDisconnect(): void;
   /** what this machine is, for the hello; undefined until it was gathered */
@@ -124,7 +126,7 @@ export class ControlServer {
       }
       if (this.#controller?.socket !== socket)
         return refuse('invalid_request', 'it did not begin with a hello');
-      return this.#handler.onCommand(command, localHost);
+      return isProbe(command) ? this.#handler.onProbe(command) : this.#handler.onCommand(command, localHost);
     });
   }
 
@@ -156,6 +158,10 @@ export class ControlServer {
     const facts = this.#handler.facts?.() ?? null;
     this.send({ kind: 'hello', protocol: PROTOCOL_VERSION, node: this.#node, facts });
   }
+}
+
+function isProbe(command: StageCommand | ProbeCommand): command is ProbeCommand {
+  return command.kind.startsWith('probe-');
 }
 
 function parse(text: string): ControlCommand | undefined {

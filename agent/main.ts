@@ -3,9 +3,11 @@
 import { loadIdentity } from '../protocol/identity.ts';
 import { createLog } from '../protocol/log.ts';
 import { advertise } from './advertise.ts';
-import { ControlServer } from './control-server.ts';
+import { ControlServer, type StageCommand } from './control-server.ts';
 import { nodeFacts } from './facts/machine.ts';
 import { FactsWatch } from './facts/watch.ts';
+import { isOffered } from './probe/listener.ts';
+import { ProbeHost } from './probe/probe-host.ts';
 import { sweepScratchDirs } from './stage/scratch.ts';
 import { StageHost } from './stage-host.ts';
 
@@ -37,9 +39,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   sweepScratchDirs();
   const stages = new StageHost(log, (event) => control.send(event));
   let machine: FactsWatch | undefined;
+  const probes = new ProbeHost(options.host, (event) => control.send(event));
   const control: ControlServer = new ControlServer(node, options.cluster, log, {
-    onCommand: (command, localHost) => stages.handle(command, localHost),
-    onDisconnect: () => void stages.stop(),
+    onCommand: (command, localHost) => stages.handle(command, hopHost(command, options.host, localHost)),
+    onProbe: (command) => probes.handle(command),
+    onDisconnect: () => {
+      probes.stop();
+      void stages.stop();
+    },
     facts: () => machine?.facts,
   });
   const port = await control.listen(options.host, options.port);
@@ -59,7 +66,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     port,
     async stop() {
       control.close();
+      probes.stop();
       await Promise.all([stages.stop(), advertisement.stop(), machine?.stop()]);
     },
   };
+}
+
+/** Where a stage listens for its hop: where the plan wants it, as far as --host lets it; else where the controller came. */
+function hopHost(command: StageCommand, host: string, localHost: string): string {
+  const wanted = command.kind === 'deploy' ? command.hopHost : undefined;
+  return wanted !== undefined && isOffered(host, wanted) ? wanted : localHost;
 }

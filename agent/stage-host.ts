@@ -75,7 +75,8 @@ export class StageHost {
     const { epoch } = command;
     const stage = this.#stage;
     if (stage?.spec.epoch === epoch) {
-      if (command.kind === 'link') stage.send({ kind: 'link', next: command.next });
+      if (command.kind === 'link')
+        stage.send({ kind: 'link', next: command.next, ...(command.from && { from: command.from }) });
       else if (command.kind === 'generate') stage.send({ kind: 'generate', request: command.request });
       else if (command.kind === 'trace') stage.send({ kind: 'trace' });
       else stage.send({ kind: 'cancel', requestId: command.requestId });

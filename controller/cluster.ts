@@ -2,10 +2,13 @@
 // node is to do, and when a deployment is over.
 import { ERRORS, type ErrorCode, EspalierError, isErrorCode } from '../protocol/errors.ts';
 import type { MachineFacts } from '../protocol/facts.ts';
+import { LINKS_WAIT_MS } from '../protocol/limits.ts';
 import type { HostPort, NodeFacts } from '../protocol/node.ts';
 import { DEFAULT_PLANNING, formatRange, type ModelCard, type Plan } from '../protocol/plan.ts';
 import type { StageStats } from '../protocol/stage.ts';
 import type { ClusterEvent, ClusterState } from '../protocol/status.ts';
+import { bestHop, describeHop, type HopPath, isAmong } from './links/hop-path.ts';
+import { measuredLinks } from './links/measured-links.ts';
 import { plannerNode } from './planner/from-facts.ts';
 import type { NodeLink, PlanRequest } from './planner/inputs.ts';
 import { learn, type Measurements } from './planner/measurements.ts';
@@ -27,6 +30,8 @@ export interface DeployedStage {
   nodeId: string;
   state: 'loading' | 'loaded' | 'linked' | 'failed';
   hop: HostPort | undefined;
+  /** the measured way by which the stage before reaches it; undefined: by the address that the controller knows */
+  hopPath: HopPath | undefined;
   pid: number | undefined;
   weightBytes: number;
   stats: StageStats | undefined;
@@ -72,6 +77,10 @@ export interface Cluster {
   /** what ended the last deployment, in a registered code; undefined once one serves */
   failure: ErrorCode | undefined;
   requestsRunning: number;
+  /** the ways between nodes that were measured */
+  hopPaths: readonly HopPath[];
+  /** links of connected nodes are still to be measured for the first time */
+  linksPending: boolean;
 }
 
 export type ClusterInput =
@@ -83,11 +92,13 @@ export type ClusterInput =
   | { kind: 'stage-failed'; nodeId: string; epoch: number; code: string; message: string }
   | { kind: 'stats'; nodeId: string; epoch: number; stats: StageStats }
   | { kind: 'requests'; running: number }
+  | { kind: 'links'; paths: readonly HopPath[]; isPending: boolean }
   | { kind: 'tick' };
 
 export type Effect =
-  | { kind: 'deploy'; epoch: number; plan: Plan }
-  | { kind: 'link'; epoch: number; nodeId: string; next: HostPort }
+  /** `hopHosts`: where each stage listens; undefined leaves it to its agent */
+  | { kind: 'deploy'; epoch: number; plan: Plan; hopHosts: readonly (string | undefined)[] }
+  | { kind: 'link'; epoch: number; nodeId: string; next: HostPort; from: string | undefined }
   | { kind: 'undeploy'; epoch: number; nodeId: string }
   | { kind: 'fail-requests'; code: 'stage_lost'; message: string }
   | { kind: 'event'; level: ClusterEvent['level']; text: string; fix?: string };
@@ -128,6 +139,8 @@ export function newCluster(
     reason: undefined,
     failure: undefined,
     requestsRunning: 0,
+    hopPaths: [],
+    linksPending: false,
   };
 }
 
@@ -158,7 +171,8 @@ export function clusterReason(cluster: Cluster): string | null {
 function waiting(cluster: Cluster): string {
   const here = connectedNodes(cluster).length;
   const wanted = cluster.hasServed ? 1 : (cluster.wantedNodes ?? 1);
-  return here < wanted ? `waiting for nodes: ${here} of ${wanted} are connected` : 'about to plan';
+  if (here < wanted) return `waiting for nodes: ${here} of ${wanted} are connected`;
+  return cluster.linksPending ? 'measuring the links between the nodes' : 'about to plan';
 }
 
 function connectedNodes(cluster: Cluster): KnownNode[] {
@@ -196,6 +210,8 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
           pid: input.pid,
           weightBytes: input.weightBytes,
         });
+        // an agent that may not listen where it was asked to listens where the controller reaches it
+        if (stage.hopPath?.listenAddress !== input.hop.host) stage.hopPath = undefined;
         return linkWhenLoaded(deployment);
       });
     case 'stage-linked':
@@ -224,6 +240,11 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
       cluster.requestsRunning = input.running;
       cluster.lastBusyAt = now;
       return [];
+    case 'links':
+      cluster.hopPaths = input.paths;
+      cluster.links = measuredLinks(input.paths);
+      cluster.linksPending = input.isPending;
+      return [...hopsGone(cluster, now), ...tick(cluster, now)];
     case 'tick':
       return tick(cluster, now);
   }
@@ -279,8 +300,24 @@ function linkWhenLoaded(deployment: Deployment): Effect[] {
   if (!stages.every((stage) => stage.state === 'loaded')) return [];
   return stages.map((stage, index) => {
     const next = stages[(index + 1) % stages.length] as DeployedStage;
-    return { kind: 'link', epoch, nodeId: stage.nodeId, next: next.hop as HostPort };
+    const hop = next.hop as HostPort;
+    const { hopPath: path } = next;
+    const way = path
+      ? { next: { host: path.dialAddress, port: hop.port }, from: path.localAddress }
+      : { next: hop, from: undefined };
+    return { kind: 'link', epoch, nodeId: stage.nodeId, ...way };
   });
+}
+
+/** A hop whose way went away is dead, though its sockets may not notice for a long time. */
+function hopsGone(cluster: Cluster, now: number): Effect[] {
+  const lost = cluster.deployment?.stages.find(
+    ({ hopPath }) => hopPath !== undefined && !isAmong(cluster.hopPaths, hopPath),
+  )?.hopPath;
+  if (!lost) return [];
+  const nameOf = (id: string) => cluster.nodes.get(id)?.facts.name ?? id;
+  const why = `the link from ${nameOf(lost.from)} to ${nameOf(lost.to)} is gone: ${describeHop(lost)}`;
+  return endDeployment(cluster, why, now);
 }
 
 function nowServing(cluster: Cluster, deployment: Deployment): Effect[] {
@@ -343,6 +380,7 @@ function plan(cluster: Cluster, now: number): Effect[] {
   const isFirst = !cluster.hasServed;
   if (isFirst && cluster.wantedNodes !== undefined && nodes.length < cluster.wantedNodes) return [];
   if (cluster.wantedNodes === undefined && now - cluster.lastNodeAt < SETTLE_MS) return [];
+  if (waitsForLinks(cluster, now)) return [];
   try {
     return deploy(cluster, nodes, now);
   } catch (error) {
@@ -351,6 +389,11 @@ function plan(cluster: Cluster, now: number): Effect[] {
     cluster.reason = error.message;
     return isNew ? [{ kind: 'event', level: 'error', text: error.message, fix: error.solve }] : [];
   }
+}
+
+/** A plan is only as good as what is known of the links; but nobody waits for ever. */
+function waitsForLinks(cluster: Cluster, now: number): boolean {
+  return cluster.linksPending && now - cluster.lastNodeAt < LINKS_WAIT_MS;
 }
 
 /** The nodes that a plan may use: all trusted ones, or everybody where trust leaves nobody. */
@@ -389,16 +432,23 @@ function learnFrom(cluster: Cluster, deployment: Deployment, stage: DeployedStag
 
 function deploy(cluster: Cluster, nodes: readonly KnownNode[], now: number): Effect[] {
   const { plan, isExact } = planOver(cluster, nodes);
+  const hopPathTo = (index: number) => {
+    const { length } = plan.stages;
+    const before = plan.stages[(index + length - 1) % length];
+    const stage = plan.stages[index];
+    return before && stage ? bestHop(cluster.hopPaths, before.nodeId, stage.nodeId) : undefined;
+  };
   cluster.epoch += 1;
   cluster.deployment = {
     epoch: cluster.epoch,
     plan,
     isExact,
     since: now,
-    stages: plan.stages.map((stage) => ({
+    stages: plan.stages.map((stage, index) => ({
       nodeId: stage.nodeId,
       state: 'loading',
       hop: undefined,
+      hopPath: hopPathTo(index),
       pid: undefined,
       weightBytes: stage.weightBytes,
       stats: undefined,
@@ -409,7 +459,12 @@ function deploy(cluster: Cluster, nodes: readonly KnownNode[], now: number): Eff
   const text = `deploying ${cluster.card.id} on ${plan.stages.length} node${plan.stages.length === 1 ? '' : 's'}`;
   return [
     { kind: 'event', level: 'info', text },
-    { kind: 'deploy', epoch: cluster.epoch, plan },
+    {
+      kind: 'deploy',
+      epoch: cluster.epoch,
+      plan,
+      hopHosts: cluster.deployment.stages.map(({ hopPath }) => hopPath?.listenAddress),
+    },
   ];
 }
 
@@ -418,7 +473,8 @@ function rejoin(cluster: Cluster, deployment: Deployment, now: number): Effect[]
   const here = usableNodes(cluster, now);
   const isIdle =
     cluster.requestsRunning === 0 && now - Math.max(cluster.lastBusyAt, cluster.lastNodeAt) >= REJOIN_MS;
-  if (!isIdle || here.every((node) => holdsStage(cluster, node.facts.id))) return [];
+  if (!isIdle || waitsForLinks(cluster, now) || here.every((node) => holdsStage(cluster, node.facts.id)))
+    return [];
   if (!cluster.memo.betterPlan(cluster.epoch, requestOver(cluster, here), deployment.plan)) return [];
   const undeploy = deployment.stages.map(
     (stage): Effect => ({ kind: 'undeploy', epoch: deployment.epoch, nodeId: stage.nodeId }),

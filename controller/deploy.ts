@@ -30,11 +30,13 @@ export class Deployer {
     this.#model = model;
   }
 
-  deploy(epoch: number, plan: Plan): void {
+  /** @param hopHosts where each stage listens; undefined leaves it to its agent */
+  deploy(epoch: number, plan: Plan, hopHosts: readonly (string | undefined)[]): void {
     const hopToken = randomBytes(32).toString('base64url');
     for (const { nodeId, index, range } of plan.stages) {
       this.#nodes.send(nodeId, {
         kind: 'deploy',
+        ...(hopHosts[index] !== undefined && { hopHost: hopHosts[index] }),
         spec: {
           epoch,
           index,
@@ -54,8 +56,9 @@ export class Deployer {
     this.#head = { epoch, nodeId: plan.stages[0]?.nodeId as string };
   }
 
-  link(epoch: number, nodeId: string, next: HostPort): void {
-    this.#nodes.send(nodeId, { kind: 'link', epoch, next });
+  /** @param from the node's address to dial from; the system chooses when undefined */
+  link(epoch: number, nodeId: string, next: HostPort, from: string | undefined): void {
+    this.#nodes.send(nodeId, { kind: 'link', epoch, next, ...(from !== undefined && { from }) });
   }
 
   undeploy(epoch: number, nodeId: string): void {

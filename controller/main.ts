@@ -25,6 +25,7 @@ import {
 } from './cluster.ts';
 import { Deployer, type ModelPlace } from './deploy.ts';
 import { discover } from './discovery.ts';
+import { Links } from './links/links.ts';
 import { MeasurementStore } from './measurement-store.ts';
 import { readModelCard } from './models/card.ts';
 import { Nodes, type StageEvent } from './nodes.ts';
@@ -89,6 +90,11 @@ export async function startController(options: ControllerOptions): Promise<Runni
     status: () => core.status(),
     trace: (steps) => core.trace(steps),
     plan: () => core.plan(),
+    links: () => core.links.report(),
+    measureLinks: () => {
+      core.links.measureAgain();
+      return core.links.report();
+    },
     log,
   });
   const { url, port } = await api.listen({ host: options.host, port: options.port });
@@ -117,6 +123,7 @@ interface CoreOptions extends ControllerOptions {
 /** The cluster's heart with its inlets and outlets. */
 class Core {
   readonly requests: Requests;
+  readonly links: Links;
   readonly #cluster: Cluster;
   readonly #nodes: Nodes;
   readonly #deployer: Deployer;
@@ -138,12 +145,31 @@ class Core {
       id,
       options.cluster,
       {
-        onConnected: (facts, address, foundBy) =>
-          this.#take({ kind: 'node-connected', node: { facts, address, foundBy, connected: true } }),
-        onMachine: (nodeId, machine) => this.#take({ kind: 'node-machine', nodeId, machine }),
-        onLost: (nodeId, reason) => this.#take({ kind: 'node-lost', nodeId, reason }),
+        onConnected: (facts, address, foundBy) => {
+          // first, so that a plan waits for its links
+          this.links.addNode({ id: facts.id, name: facts.name, host: address.host });
+          this.#take({ kind: 'node-connected', node: { facts, address, foundBy, connected: true } });
+        },
+        onMachine: (nodeId, machine) => {
+          this.#take({ kind: 'node-machine', nodeId, machine });
+          this.links.setMachine(nodeId, machine);
+        },
+        onLost: (nodeId, reason) => {
+          // first, so that it is the reason, and not the links that go with it
+          this.#take({ kind: 'node-lost', nodeId, reason });
+          this.links.removeNode(nodeId);
+        },
         onEvent: (nodeId, event) => this.#stageEvent(nodeId, event),
+        onProbe: (nodeId, event) => this.links.receive(nodeId, event),
         onRefused: (address, message) => this.#noteRefusal(`${formatHostPort(address)}: ${message}`),
+      },
+      log,
+    );
+    this.links = new Links(
+      (nodeId, command) => this.#nodes.send(nodeId, command),
+      {
+        onChange: (paths, isPending) => this.#take({ kind: 'links', paths, isPending }),
+        onFinding: ({ severity, text, fix }) => this.#note(severity, text, fix),
       },
       log,
     );
@@ -176,6 +202,7 @@ class Core {
     this.#ticker = setInterval(() => {
       this.requests.checkDeadlines();
       this.#take({ kind: 'tick' });
+      this.links.tick();
     }, TICK_MS);
   }
 
@@ -184,6 +211,7 @@ class Core {
     this.#isStopping = true;
     this.requests.failAll(new EspalierError('not_ready', 'the controller is stopping'));
     this.#discovery?.stop();
+    this.links.stop();
     clearInterval(this.#ticker);
   }
 
@@ -197,7 +225,7 @@ class Core {
   }
 
   status(): ClusterStatus {
-    return clusterStatus(this.#cluster, this.requests, this.#events, this.#isStopping);
+    return clusterStatus(this.#cluster, this.requests, this.#events, this.links.findings, this.#isStopping);
   }
 
   /**
@@ -243,16 +271,27 @@ class Core {
   #take(input: ClusterInput): void {
     if (this.#isStopping) return;
     for (const effect of advance(this.#cluster, input, performance.now())) this.#carryOut(effect);
+    this.#tellLinks();
+  }
+
+  /** Measuring takes processors and cables: never while a stage loads or a request runs. */
+  #tellLinks(): void {
+    const { deployment, requestsRunning } = this.#cluster;
+    const isLoading = deployment !== undefined && !isServing(deployment);
+    if (requestsRunning > 0) this.links.setBlocked('a request runs');
+    else this.links.setBlocked(isLoading ? 'the stages are loading' : undefined);
+    const hops = (deployment?.stages ?? []).flatMap(({ hopPath }) => hopPath ?? []);
+    this.links.setHops(hops);
   }
 
   #carryOut(effect: Effect): void {
     switch (effect.kind) {
       case 'deploy':
         this.#headSteps = 0;
-        this.#deployer.deploy(effect.epoch, effect.plan);
+        this.#deployer.deploy(effect.epoch, effect.plan, effect.hopHosts);
         break;
       case 'link':
-        this.#deployer.link(effect.epoch, effect.nodeId, effect.next);
+        this.#deployer.link(effect.epoch, effect.nodeId, effect.next, effect.from);
         break;
       case 'undeploy':
         this.#deployer.undeploy(effect.epoch, effect.nodeId);

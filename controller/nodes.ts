@@ -6,6 +6,7 @@ import { type ControlCommand, ControlEvent } from '../protocol/control.ts';
 import type { MachineFacts } from '../protocol/facts.ts';
 import { HEARTBEAT_MS, HELLO_TIMEOUT_MS, LEASE_MS, MAX_CONTROL_MESSAGE_BYTES } from '../protocol/limits.ts';
 import { formatHostPort, type HostPort, type NodeFacts } from '../protocol/node.ts';
+import type { ProbeEvent } from '../protocol/probe.ts';
 import { ESPALIER_VERSION, PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
 import type { Candidate } from './discovery.ts';
 
@@ -13,7 +14,7 @@ import type { Candidate } from './discovery.ts';
 const RETRY_MS = 1_000;
 const REFUSED_RETRY_MS = 10_000;
 
-export type StageEvent = Exclude<ControlEvent, { kind: 'hello' | 'refused' | 'facts' | 'load' }>;
+export type StageEvent = Exclude<ControlEvent, { kind: 'hello' | 'refused' | 'facts' | 'load' } | ProbeEvent>;
 
 export interface NodesListener {
   onConnected(facts: NodeFacts, address: HostPort, foundBy: Candidate['foundBy']): void;
@@ -21,6 +22,7 @@ export interface NodesListener {
   onMachine(nodeId: string, machine: MachineFacts): void;
   onLost(nodeId: string, reason: string): void;
   onEvent(nodeId: string, event: StageEvent): void;
+  onProbe(nodeId: string, event: ProbeEvent): void;
   /** a node that is there but will not work with this controller */
   onRefused(address: HostPort, message: string): void;
 }
@@ -160,6 +162,7 @@ export class Nodes {
             if (!event.facts) this.#log.warn({ node: connection.facts.name }, 'its facts cannot be read');
             this.#takeMachine(connection, event.facts);
           } else if (event.kind === 'load') this.#takeLoad(connection, event.load);
+          else if (isProbe(event)) this.#listener.onProbe(connection.facts.id, event);
           else this.#listener.onEvent(connection.facts.id, event);
         }
       });
@@ -208,6 +211,10 @@ export class Nodes {
       }
     }
   }
+}
+
+function isProbe(event: StageEvent | ProbeEvent): event is ProbeEvent {
+  return event.kind.startsWith('probe-');
 }
 
 function startOf(facts: NodeFacts): string {

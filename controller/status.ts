@@ -1,9 +1,11 @@
 // The public picture of the cluster, put together from what the parts know. It holds nothing of its own but the events.
 import { MAX_EVENTS } from '../protocol/limits.ts';
+import type { LinkFinding } from '../protocol/links.ts';
 import { formatHostPort } from '../protocol/node.ts';
 import type { ClusterEvent, ClusterStatus, NodeStatus, StageStatus } from '../protocol/status.ts';
 import { ESPALIER_VERSION } from '../protocol/version.ts';
 import { type Cluster, clusterReason, clusterState } from './cluster.ts';
+import type { HopPath } from './links/hop-path.ts';
 import { machineStatus } from './machine-status.ts';
 import type { Requests } from './requests.ts';
 
@@ -27,6 +29,7 @@ export function clusterStatus(
   cluster: Cluster,
   requests: Requests,
   events: EventLog,
+  linkFindings: readonly LinkFinding[],
   isStopping: boolean,
 ): ClusterStatus {
   const { card, deployment } = cluster;
@@ -58,6 +61,7 @@ export function clusterStatus(
     nodes: nodeStatuses(cluster),
     stages: stageStatuses(cluster),
     requests: requests.list(),
+    linkFindings: [...linkFindings],
     events: events.all,
   };
 }
@@ -98,6 +102,13 @@ function stageStatuses(cluster: Cluster): StageStatus[] {
       busyShare: stats?.busyShare ?? null,
       hopBytesPerSecond: stats?.hopBytesPerSecond ?? null,
       tokensTotal: stats?.tokensTotal ?? 0,
+      hop: stage.hopPath ? hopStatus(stage.hopPath) : null,
     };
   });
+}
+
+function hopStatus(path: HopPath): StageStatus['hop'] {
+  const { localAddress: fromAddress, listenAddress: toAddress, fromInterface, toInterface, kind } = path;
+  const { rttP50Us, gbps } = path.figures;
+  return { fromAddress, toAddress, fromInterface, toInterface, kind, rttP50Us, gbps };
 }

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { MachineFacts, MachineLoad } from './facts.ts';
 import { GenerateRequest, RequestFailure, TokenEvent } from './generate.ts';
 import { ClusterName, HostPort, NodeFacts } from './node.ts';
+import { PROBE_COMMANDS, PROBE_EVENTS, ProbeAddress } from './probe.ts';
 import { StageSpec, StageStats } from './stage.ts';
 import { TracedSteps } from './trace.ts';
 
@@ -15,13 +16,20 @@ export const ControlCommand = z.discriminatedUnion('kind', [
     cluster: ClusterName,
     espalierVersion: z.string(),
   }),
-  z.object({ kind: z.literal('deploy'), spec: StageSpec }),
-  z.object({ kind: z.literal('link'), epoch: z.int(), next: HostPort }),
+  z.object({
+    kind: z.literal('deploy'),
+    spec: StageSpec,
+    /** the address of this node that the stage before dials; by default the one by which the controller came */
+    hopHost: ProbeAddress.optional(),
+  }),
+  /** `from`: the address of this node to dial from; by default the system chooses */
+  z.object({ kind: z.literal('link'), epoch: z.int(), next: HostPort, from: ProbeAddress.optional() }),
   z.object({ kind: z.literal('generate'), epoch: z.int(), request: GenerateRequest }),
   z.object({ kind: z.literal('cancel'), epoch: z.int(), requestId: z.string() }),
   /** asks for the last steps of the stage; between two steps it answers with `trace` */
   z.object({ kind: z.literal('trace'), epoch: z.int() }),
   z.object({ kind: z.literal('undeploy'), epoch: z.int() }),
+  ...PROBE_COMMANDS,
 ]);
 export type ControlCommand = z.infer<typeof ControlCommand>;
 
@@ -52,5 +60,6 @@ export const ControlEvent = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('request-failed'), epoch: z.int(), failure: RequestFailure }),
   z.object({ kind: z.literal('stats'), epoch: z.int(), stats: StageStats }),
   z.object({ kind: z.literal('trace'), epoch: z.int(), steps: TracedSteps }),
+  ...PROBE_EVENTS,
 ]);
 export type ControlEvent = z.infer<typeof ControlEvent>;

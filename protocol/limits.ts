@@ -134,6 +134,43 @@ export const MAX_SHOWN_LABEL_CHARS = 32;
 /** A machine's load is told at most this often, and only where somebody listens. */
 export const LOAD_INTERVAL_MS = 10_000;
 
+/** Addresses that one node opens for one measurement, and address pairs that another tries: 64 pairs of 8 by 8. */
+export const MAX_PROBE_ADDRESSES = 32;
+export const MAX_PROBE_TARGETS = 64;
+/** Address pairs of which one direction is measured in full, at most PROBE_FIGURES_TIMEOUT_MS each. */
+export const MAX_PROBED_PATHS = 8;
+/** Connections to one measurement's listeners at once: one for each target, and one that is measured. */
+export const MAX_PROBE_CONNECTIONS = MAX_PROBE_TARGETS + 1;
+/** Who answers neither the first SYN nor the one that is repeated after a second is not on this network. */
+export const PROBE_CONNECT_TIMEOUT_MS = 1_300;
+/** Pairs that are tried at once; figures are taken of one at a time. */
+export const MAX_PROBES = 8;
+/** Round trips of each size, or as many as fit in the time: Wi-Fi takes 5 to 50 ms each. */
+export const PROBE_ROUND_TRIPS = 200;
+export const PROBE_ROUND_TRIPS_MS = 250;
+/**
+ * Bursts, of which the best counts: the first finds TCP and code cold, and each may meet other work. One is as many bytes as
+ * 10 Gb/s carry in 27 ms, or as many as go out in the time.
+ */
+export const PROBE_BURSTS = 3;
+export const MAX_PROBE_BURST_BYTES = 32 * MIB;
+export const PROBE_BURST_MS = 75;
+/** What is in the buffers at the end of a burst, 1 MiB on Linux and macOS, takes 1.7 s at 5 Mb/s. */
+export const PROBE_FIGURES_TIMEOUT_MS = 3_000;
+/** Opening listeners, and the way of a word to an agent and back. */
+export const PROBE_WORD_TIMEOUT_MS = 2_000;
+/** One direction of all paths: what the agent may take, and the word. */
+export const PROBE_MEASURE_TIMEOUT_MS = MAX_PROBED_PATHS * PROBE_FIGURES_TIMEOUT_MS + PROBE_WORD_TIMEOUT_MS;
+/** The longest that a measurement may take, after which an agent closes what it opened: both directions of all, in turn. */
+export const PROBE_TIMEOUT_MS =
+  2 * PROBE_WORD_TIMEOUT_MS + PROBE_CONNECT_TIMEOUT_MS + MAX_PROBES * 2 * PROBE_MEASURE_TIMEOUT_MS;
+/** Links are measured anew after this long, when the cluster is idle. */
+export const LINKS_FRESH_MS = 1_800_000;
+/** A first plan waits for the links this long, from when the last node came: 15 pairs of six nodes take a quarter of it. */
+export const LINKS_WAIT_MS = 60_000;
+/** Findings that are shown: one for each pair of 12 nodes. */
+export const MAX_FINDINGS = 64;
+
 /** Tokens for which a session of `tokens` has room, and takes memory, on every stage. */
 export function kvCapacity(tokens: number): number {
   return Math.ceil(tokens / KV_BLOCK_TOKENS) * KV_BLOCK_TOKENS;

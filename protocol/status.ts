@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { GpuMemoryLimit, InterfaceKind, MachineLoad, PowerFacts, Rdma, ThermalFacts } from './facts.ts';
 import { MAX_SHOWN_INTERFACES, MAX_SHOWN_LABEL_CHARS, MAX_SHOWN_PORTS } from './limits.ts';
+import { LinkFinding } from './links.ts';
 import { EngineName, LayerRange } from './plan.ts';
 import { KvUse } from './stage.ts';
 
@@ -99,6 +100,19 @@ export const StageStatus = z.object({
   busyShare: z.number().nullable(),
   hopBytesPerSecond: z.number().nullable(),
   tokensTotal: z.int(),
+  /** the measured way of the hop to it from the stage before; null where none was measured */
+  hop: z
+    .object({
+      fromAddress: z.string(),
+      toAddress: z.string(),
+      fromInterface: z.string(),
+      toInterface: z.string(),
+      kind: InterfaceKind,
+      /** when it was planned: of 14 KiB there and back, and of a burst */
+      rttP50Us: z.number(),
+      gbps: z.number(),
+    })
+    .nullish(),
 });
 export type StageStatus = z.infer<typeof StageStatus>;
 
@@ -158,6 +172,8 @@ export const ClusterStatus = z.object({
   nodes: z.array(NodeStatus),
   stages: z.array(StageStatus),
   requests: z.array(RequestStatus),
+  /** what the links between the nodes tell that a person can mend, the worst first */
+  linkFindings: z.array(LinkFinding).nullish(),
   /** newest last */
   events: z.array(ClusterEvent),
 });

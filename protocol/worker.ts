@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { GenerateRequest, RequestFailure, TokenEvent } from './generate.ts';
 import { HostPort } from './node.ts';
+import { ProbeAddress } from './probe.ts';
 import { StageSpec, StageStats } from './stage.ts';
 import { TracedSteps } from './trace.ts';
 
@@ -15,7 +16,8 @@ export const WorkerCommand = z.discriminatedUnion('kind', [
     /** a folder for tensor bytes on their way to and from a socket, made and removed by the agent */
     scratchDir: z.string(),
   }),
-  z.object({ kind: z.literal('link'), next: HostPort }),
+  /** `from`: the address of this node to dial from */
+  z.object({ kind: z.literal('link'), next: HostPort, from: ProbeAddress.optional() }),
   z.object({ kind: z.literal('generate'), request: GenerateRequest }),
   z.object({ kind: z.literal('cancel'), requestId: z.string() }),
   /** asks for the last steps */

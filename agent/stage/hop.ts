@@ -131,16 +131,18 @@ export class HopClient {
   /**
    * Dials the next stage, trying again until LINK_TIMEOUT_MS, and says hello.
    * @param onLost called once when the hop is gone after it was open
+   * @param from this node's address to dial from; the system chooses when undefined
    */
   static async dial(
     next: HostPort,
     hello: { epoch: number; fromStage: number; hopToken: string },
     onLost: (reason: string) => void,
+    from?: string | undefined,
   ): Promise<HopClient> {
     const deadline = performance.now() + LINK_TIMEOUT_MS;
     for (;;) {
       try {
-        const socket = await connect(next);
+        const socket = await connect(next, from);
         const hop = new HopClient(socket);
         let reason = 'the other side closed it';
         socket.on('error', (error) => {
@@ -194,11 +196,12 @@ export class HopClient {
   }
 }
 
-function connect({ host, port }: HostPort): Promise<Socket> {
+function connect({ host, port }: HostPort, from: string | undefined): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = createConnection({
       host,
       port,
+      ...(from !== undefined && { localAddress: from }),
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: 1_000,

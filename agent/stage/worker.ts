@@ -87,14 +87,15 @@ class Worker {
     return worker;
   }
 
-  async link(next: { host: string; port: number }): Promise<void> {
+  async link({ next, from }: WorkerCommand & { kind: 'link' }): Promise<void> {
     const { epoch, index, hopToken, stageCount } = this.#load.spec;
     if (stageCount > 1) {
-      this.#next = await HopClient.dial(next, { epoch, fromStage: index, hopToken }, (reason) =>
+      const hello = { epoch, fromStage: index, hopToken };
+      const onLost = (reason: string) =>
         die(
           new EspalierError('stage_lost', `the hop to stage ${(index + 1) % stageCount} was lost: ${reason}`),
-        ),
-      );
+        );
+      this.#next = await HopClient.dial(next, hello, onLost, from);
       this.#hopOpened();
     } else {
       send({ kind: 'linked' });
@@ -105,7 +106,7 @@ class Worker {
 
   handle(command: WorkerCommand): void {
     if (command.kind === 'cancel') this.#loop.cancel(command.requestId);
-    if (command.kind === 'link') this.link(command.next).catch(die);
+    if (command.kind === 'link') this.link(command).catch(die);
     if (command.kind === 'generate') this.#generate(command);
     if (command.kind === 'trace') send({ kind: 'trace', steps: this.#tracer.steps() });
   }

@@ -4,6 +4,7 @@ import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { EspalierError } from '../../protocol/errors.ts';
 import { MAX_REQUESTS } from '../../protocol/limits.ts';
+import type { LinksReport } from '../../protocol/links.ts';
 import type { PlanReport } from '../../protocol/plan-report.ts';
 import type { ClusterStatus } from '../../protocol/status.ts';
 import type { ChromeTrace } from '../../protocol/trace.ts';
@@ -22,6 +23,9 @@ export interface ApiDeps {
   trace(steps: number): Promise<ChromeTrace>;
   /** the plan in force with its reasons; @throws EspalierError not_ready */
   plan(): Promise<PlanReport>;
+  links(): LinksReport;
+  /** has all links measured again, when no request runs */
+  measureLinks(): LinksReport;
   log: Logger;
 }
 

@@ -1,6 +1,8 @@
-// The routes that belong to no dialect: the front page, health, the status, the plan, the trace.
+// The routes that belong to no dialect: the front page, health, the status, the plan, the trace, the links.
 import type { FastifyInstance } from 'fastify';
+import { EspalierError } from '../../protocol/errors.ts';
 import { MAX_TRACE_STEPS } from '../../protocol/limits.ts';
+import { LINKS_PATH, MEASURE_LINKS_PATH } from '../../protocol/links.ts';
 import { PLAN_PATH } from '../../protocol/plan-report.ts';
 import { STATUS_PATH } from '../../protocol/status.ts';
 import { DEFAULT_TRACE_STEPS, TRACE_PATH } from '../../protocol/trace.ts';
@@ -27,6 +29,15 @@ export function generalRoutes(app: FastifyInstance, { deps }: ApiContext, routes
   app.get(PLAN_PATH, () => deps.plan());
 
   app.get(TRACE_PATH, ({ query }) => deps.trace(stepCount(query)));
+
+  app.get(LINKS_PATH, () => deps.links());
+
+  app.post(MEASURE_LINKS_PATH, ({ body }) => {
+    // a foreign web page can post anything but JSON unasked
+    if (typeof body !== 'object' || body === null)
+      throw new EspalierError('invalid_request', 'The body must be {}, as JSON.');
+    return deps.measureLinks();
+  });
 }
 
 /** `?steps=N`. @throws RequestError invalid_request */

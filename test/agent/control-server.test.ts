@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { WebSocket } from 'ws';
 import { ControlServer, type StageCommand } from '../../agent/control-server.ts';
 import { nodeFacts } from '../../agent/facts/machine.ts';
+import type { ProbeCommand } from '../../protocol/probe.ts';
 import { PROTOCOL_VERSION } from '../../protocol/version.ts';
 import { until } from '../support/until.ts';
 
@@ -19,6 +20,7 @@ const HELLO = {
 
 describe('control server', () => {
   const commands: StageCommand[] = [];
+  const probes: ProbeCommand[] = [];
   let gone = 0;
   const server = new ControlServer(
     nodeFacts('0123456789abcdef', 'studio-1'),
@@ -26,6 +28,7 @@ describe('control server', () => {
     pino({ level: 'silent' }),
     {
       onCommand: (command) => commands.push(command),
+      onProbe: (command) => probes.push(command),
       onDisconnect: () => {
         gone += 1;
       },
@@ -85,6 +88,9 @@ describe('control server', () => {
 
     first.send(JSON.stringify({ kind: 'cancel', epoch: 1, requestId: 'r' }));
     await until(() => commands.length === 1);
+    first.send(JSON.stringify({ kind: 'probe-stop', probeId: '0123456789' }));
+    await until(() => probes.length === 1);
+    assert.equal(commands.length, 1);
 
     const again = await open();
     assert.equal((await say(HELLO, again)).kind, 'hello');
@@ -97,6 +103,7 @@ describe('control server', () => {
   test('a taken port is named, with the flag that changes it', async () => {
     const second = new ControlServer(nodeFacts('0123456789abcdef', 'x'), 'attic', pino({ level: 'silent' }), {
       onCommand: () => undefined,
+      onProbe: () => undefined,
       onDisconnect: () => undefined,
     });
     await assert.rejects(second.listen('127.0.0.1', port), {

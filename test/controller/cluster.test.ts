@@ -11,6 +11,8 @@ import {
   type Effect,
   newCluster,
 } from '../../controller/cluster.ts';
+import type { HopPath } from '../../controller/links/hop-path.ts';
+import { LINKS_WAIT_MS } from '../../protocol/limits.ts';
 import type { ModelCard } from '../../protocol/plan.ts';
 import { cardWith } from './planner/support.ts';
 
@@ -20,6 +22,8 @@ const CARD: ModelCard = cardWith({ layerBytes: new Array(12).fill(GIB / 10) });
 class Story {
   readonly cluster: Cluster;
   now = 0;
+  /** where agents were asked to listen; the others listen at their names */
+  readonly listens = new Map<string, string>();
 
   constructor(wantedNodes: number | undefined) {
     this.cluster = newCluster(CARD, wantedNodes);
@@ -64,10 +68,15 @@ class Story {
       kind: 'stage-loaded',
       nodeId: `id-${name}`,
       epoch,
-      hop: { host: name, port: 9 },
+      hop: { host: this.listens.get(name) ?? name, port: 9 },
       pid: 5,
       weightBytes: 4,
     });
+  }
+
+  /** @param ways `a b cable`: from a to b by an interface that is called so */
+  links(ways: readonly string[], isPending = false): string[] {
+    return this.tell({ kind: 'links', paths: ways.map(hopPath), isPending });
   }
 
   linked(name: string, epoch = this.cluster.epoch): string[] {
@@ -92,12 +101,29 @@ class Story {
   }
 }
 
+function hopPath(text: string): HopPath {
+  const [from = '', to = '', name = ''] = text.split(' ');
+  const gbps = name === 'cable' ? 16 : 1;
+  return {
+    ...{ from: `id-${from}`, to: `id-${to}`, kind: 'ethernet', fromInterface: name, toInterface: name },
+    ...{
+      localAddress: `${from}-${name}`,
+      dialAddress: `${to}-${name}%${from}`,
+      listenAddress: `${to}-${name}`,
+    },
+    figures: {
+      ...{ rttP50Us: 300, rttP99Us: 400, smallRttP50Us: 200, smallRttP99Us: 300 },
+      ...{ gbps, carriedBy: name, kind: 'ethernet' },
+    },
+  };
+}
+
 function line(effect: Effect): string {
   switch (effect.kind) {
     case 'deploy':
       return `deploy ${effect.epoch}: ${effect.plan.stages.map(({ nodeId, range }) => `${nodeId} ${range.start}-${range.end}`).join(', ')}`;
     case 'link':
-      return `link ${effect.nodeId} to ${effect.next.host}`;
+      return `link ${effect.nodeId} to ${effect.next.host}${effect.from ? ` from ${effect.from}` : ''}`;
     case 'undeploy':
       return `undeploy ${effect.epoch} on ${effect.nodeId}`;
     default:
@@ -216,6 +242,65 @@ describe('cluster', () => {
     story.join('c');
     assert.deepEqual(story.lose('c'), []);
     assert.equal(clusterState(story.cluster), 'serving');
+  });
+
+  test('a plan waits for the first measurement of the links, but not for ever', () => {
+    const story = new Story(2);
+    story.links([], true);
+    story.join('a');
+    assert.deepEqual(story.join('b'), []);
+    assert.equal(clusterReason(story.cluster), 'measuring the links between the nodes');
+    assert.deepEqual(story.links(['a b lan', 'b a lan']), ['deploy 1: id-a 0-6, id-b 6-12']);
+
+    const patient = new Story(2);
+    patient.links([], true);
+    patient.join('a');
+    patient.join('b');
+    assert.deepEqual(patient.wait(LINKS_WAIT_MS - 1), []);
+    assert.deepEqual(patient.wait(1), ['deploy 1: id-a 0-6, id-b 6-12']);
+  });
+
+  test('each hop takes the fastest measured way, where the agent listens as it was asked to', () => {
+    const story = new Story(3);
+    story.links(['a b lan', 'a b cable', 'b c lan', 'c a lan', 'c a cable', 'b a cable']);
+    for (const name of ['a', 'b', 'c']) story.join(name);
+    story.listens.set('b', 'b-cable').set('c', 'c-lan');
+    for (const name of ['a', 'b']) story.loaded(name);
+    assert.deepEqual(story.loaded('c'), [
+      'link id-a to b-cable%a from a-cable',
+      'link id-b to c-lan%b from b-lan',
+      // a listens where the controller reaches it, whatever it was asked
+      'link id-c to a',
+    ]);
+  });
+
+  test('a hop whose way is gone ends the deployment, and the next one takes another', () => {
+    const story = new Story(2);
+    story.links(['a b lan', 'a b cable', 'b a lan']);
+    story.join('a');
+    story.join('b');
+    story.listens.set('a', 'a-lan').set('b', 'b-cable');
+    for (const name of ['a', 'b']) story.loaded(name);
+    for (const name of ['a', 'b']) story.linked(name);
+    assert.deepEqual(story.links(['a b lan', 'a b cable']), [
+      'undeploy 1 on id-a',
+      'undeploy 1 on id-b',
+      'fail-requests',
+    ]);
+    assert.match(clusterReason(story.cluster) ?? '', /^the link from b to a is gone: b-lan \(lan\) → a-lan/);
+    story.links(['a b lan', 'b a lan']);
+    assert.deepEqual(story.wait(600), ['deploy 2: id-a 0-6, id-b 6-12']);
+    story.listens.set('b', 'b-lan');
+    story.loaded('a');
+    assert.deepEqual(story.loaded('b'), [
+      'link id-a to b-lan%a from a-lan',
+      'link id-b to a-lan%b from b-lan',
+    ]);
+    // a way that nobody takes may come and go
+    story.linked('a');
+    story.linked('b');
+    assert.deepEqual(story.links(['a b lan', 'b a lan', 'a b cable']), []);
+    assert.deepEqual(story.links(['a b lan', 'b a lan']), []);
   });
 
   test('an agent that was started anew holds no stage, even if nobody saw it go', () => {

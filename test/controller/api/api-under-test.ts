@@ -5,6 +5,7 @@ import pino from 'pino';
 import { type Api, type ApiOptions, createApi } from '../../../controller/api/server.ts';
 import { makeTrace } from '../../../controller/trace/trace.ts';
 import { EspalierError } from '../../../protocol/errors.ts';
+import type { LinksReport } from '../../../protocol/links.ts';
 import type { HostPort } from '../../../protocol/node.ts';
 import type { ClusterState, ClusterStatus } from '../../../protocol/status.ts';
 import { type ReferenceCase, referenceCases } from '../../support/reference.ts';
@@ -40,6 +41,7 @@ export async function startApi(
   const model = await demoTextModel;
   const source = new ScriptedSource();
   let status = idleStatus(model.id);
+  let links = measuredLinks(1);
   const api = await createApi(
     {
       source,
@@ -52,6 +54,11 @@ export async function startApi(
       plan: async () => {
         if (status.state !== 'serving') throw new EspalierError('not_ready', `it is ${status.state}`);
         return onPaper;
+      },
+      links: () => links,
+      measureLinks: () => {
+        links = measuredLinks(Date.now());
+        return links;
       },
       log: pino({ level: 'silent' }),
     },
@@ -121,6 +128,22 @@ export async function until(holds: () => boolean): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
+
+function measuredLinks(measuredAt: number): LinksReport {
+  const figures = {
+    ...{ rttP50Us: 300, rttP99Us: 900, smallRttP50Us: 200, smallRttP99Us: 800 },
+    ...{ gbps: 0.94, carriedBy: 'en0', kind: 'ethernet' as const },
+  };
+  const end = (last: number) => ({
+    ...{ address: `192.168.1.${last}`, interface: 'en0', kind: 'ethernet' as const },
+  });
+  const paths = [{ from: end(1), to: end(2), there: figures, back: figures, measuredAt }];
+  const [a, b] = [1, 2].map((n) => ({ id: `id-${n}`, name: `studio-${n}` })) as [Named, Named];
+  const pair = { a, b, isSameMachine: false, measuredAt, failure: null, paths, misses: [] };
+  return { at: measuredAt, measuring: null, waiting: 0, blocked: null, pairs: [pair], findings: [] };
+}
+
+type Named = { id: string; name: string };
 
 function idleStatus(modelId: string): ClusterStatus {
   return {

@@ -4,6 +4,7 @@ import { type TestContext, test } from 'node:test';
 import OpenAI from 'openai';
 import { type ErrorCode, EspalierError } from '../../../protocol/errors.ts';
 import { MAX_API_BODY_BYTES, MAX_TRACE_STEPS } from '../../../protocol/limits.ts';
+import { LINKS_PATH, LinksReport, MEASURE_LINKS_PATH } from '../../../protocol/links.ts';
 import { ClusterStatus } from '../../../protocol/status.ts';
 import { type ChromeTrace, DEFAULT_TRACE_STEPS, TRACE_PATH, TraceMetadata } from '../../../protocol/trace.ts';
 import {
@@ -35,7 +36,14 @@ test('the front page lists the routes, and HEAD has none of it', async (t) => {
   const page = await fetch(url);
   assert.equal(page.status, 200);
   const text = await page.text();
-  const routes = ['/health', '/v1/models', '/v1/chat/completions', '/cluster/v1/status', '/cluster/v1/trace'];
+  const routes = [
+    '/health',
+    '/v1/models',
+    '/v1/chat/completions',
+    '/cluster/v1/status',
+    '/cluster/v1/trace',
+    '/cluster/v1/links',
+  ];
   for (const route of routes) {
     assert.ok(text.includes(route), route);
   }
@@ -75,6 +83,18 @@ test('the status is the public picture', async (t) => {
   const { url } = await startApi(t);
   const status = ClusterStatus.parse(await (await fetch(`${url}/cluster/v1/status`)).json());
   assert.equal(status.state, 'serving');
+});
+
+test('the links are told, and measured again by whoever sends JSON', async (t) => {
+  const { url } = await startApi(t);
+  const links = LinksReport.parse(await (await fetch(`${url}${LINKS_PATH}`)).json());
+  assert.equal(links.pairs[0]?.measuredAt, 1);
+  const measure = (body: string, type: string) =>
+    fetch(`${url}${MEASURE_LINKS_PATH}`, { method: 'POST', headers: { 'content-type': type }, body });
+  await assertError(await measure('{}', 'text/plain'), 415, 'wrong_content_type');
+  await assertError(await measure('null', 'application/json'), 400, 'invalid_request');
+  const again = LinksReport.parse(await (await measure('{}', 'application/json')).json());
+  assert.ok((again.pairs[0]?.measuredAt ?? 0) > 1);
 });
 
 test('the trace has as many of the last steps as are asked for', async (t) => {
