@@ -9,6 +9,7 @@ import { dashboardCommand } from './dashboard.ts';
 import { demoCommand } from './demo.ts';
 import { EXIT } from './exit-codes.ts';
 import { factsCommand } from './facts.ts';
+import { linksCommand } from './links.ts';
 import { packageFacts } from './package-root.ts';
 import { planCommand } from './plan.ts';
 import { statusCommand } from './status.ts';
@@ -23,6 +24,7 @@ Examples:
   espalier status --json
   espalier plan                          which node holds which layers, and why
   espalier trace                         why it is slow
+  espalier links                         how fast the links between the nodes are, and what to mend
   espalier facts                         what this machine is
 
 State lies under ESPALIER_HOME (default ~/.espalier).
@@ -42,6 +44,7 @@ export function buildProgram(exit: (code: number) => void): Command {
     statusCommand,
     planCommand,
     traceCommand,
+    linksCommand,
     chatCommand,
     factsCommand,
   ];

@@ -16,6 +16,7 @@ import type { ClusterStatus } from '../../protocol/status.ts';
 import { table } from './table.ts';
 
 const EVENTS_SHOWN = 5;
+const FINDINGS_SHOWN = 3;
 
 /** Several lines without a last line break. */
 export function statusReport(status: ClusterStatus, controllerUrl: string): string {
@@ -24,6 +25,7 @@ export function statusReport(status: ClusterStatus, controllerUrl: string): stri
     totals(status),
     stages(status),
     others(status),
+    links(status),
     events(status),
   ];
   return sections.filter((section) => section !== '').join('\n\n');
@@ -100,6 +102,15 @@ function others(status: ClusterStatus): string {
     node === null ? '' : `${printable(node.chip)}, ${formatBytes(node.memoryBytes)}`,
   ]);
   return table([['node', 'state', 'address', 'machine'], ...cells]);
+}
+
+/** The findings alone; `espalier links` has the fixes. */
+function links({ linkFindings }: ClusterStatus): string {
+  const serious = (linkFindings ?? []).filter(({ severity }) => severity !== 'info');
+  if (serious.length === 0) return '';
+  const lines = serious.slice(0, FINDINGS_SHOWN).map(({ text }) => `! ${printable(text)}`);
+  const more = serious.length > lines.length ? [`  and ${serious.length - lines.length} more`] : [];
+  return ['Links (`espalier links` says what to do)', ...lines, ...more].join('\n');
 }
 
 function events(status: ClusterStatus): string {
