@@ -1,0 +1,185 @@
+// Six "Macs" on a 1 Gbit/s switch, joined in a row by 10 Gbit/s cables: the ring's last cable is missing. Real agents
+// measure the links, the hops take the fast ones, and a cable that is pulled is noticed and avoided.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { execa } from 'execa';
+import { isAlive } from '../../protocol/identity.ts';
+import type { LinkPath, LinksReport } from '../../protocol/links.ts';
+import type { ClusterStatus } from '../../protocol/status.ts';
+import { until } from '../support/until.ts';
+import { Lab, type Mac, noLab, type Plug } from './lab.ts';
+import { LabCluster } from './lab-cluster.ts';
+
+const MACS = 6;
+/** The kernel's name for IP over Thunderbolt: to the next Mac, and to the one before. */
+const [NEXT, BEFORE] = ['thunderbolt0', 'thunderbolt1'];
+const TIMEOUT_MS = 120_000;
+
+const skip = await noLab();
+
+describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }, () => {
+  let lab: Lab;
+  let cluster: LabCluster;
+  const macs: Mac[] = [];
+
+  before(async () => {
+    lab = new Lab();
+    const addresses: string[] = [];
+    for (let i = 1; i <= MACS; i++) {
+      const mac = await lab.addMac(`studio-${i}`);
+      macs.push(mac);
+      const plug = { mac, interface: 'en0' };
+      await lab.joinSwitch(plug, 1);
+      await lab.addAddress(plug, `10.77.0.${i}/24`);
+      addresses.push(`10.77.0.${i}`);
+    }
+    for (let i = 1; i < MACS; i++) {
+      const [here, there] = [plug(i, NEXT), plug(i + 1, BEFORE)];
+      await lab.cable(here, there, 10);
+      // as macOS does it: an address in 169.254/16 on each, and a link-local IPv6 one
+      for (const end of [here, there]) {
+        await lab.addAddress(end, linkLocal4(end));
+        await lab.addAddress(end, linkLocal6(end));
+      }
+    }
+    cluster = new LabCluster(lab, macs, addresses);
+  });
+  after(async () => {
+    await cluster?.stop();
+    await lab?.remove();
+  });
+
+  function plug(number: number, name: string): Plug {
+    return { mac: macs[number - 1] as Mac, interface: name };
+  }
+  const numberOf = ({ mac }: Plug) => macs.indexOf(mac) + 1;
+  const linkLocal6 = (end: Plug) => `fe80::${numberOf(end)}:${end.interface === NEXT ? 1 : 2}/64`;
+  const linkLocal4 = (end: Plug) => `169.254.${numberOf(end)}.${end.interface === NEXT ? 1 : 2}/16`;
+
+  /** What the controller says once something holds; what all processes said when it never does. */
+  async function when(
+    what: string,
+    holds: (status: ClusterStatus, links: LinksReport) => boolean,
+  ): Promise<{ status: ClusterStatus; links: LinksReport }> {
+    let seen: { status: ClusterStatus; links: LinksReport } | undefined;
+    const look = async () => {
+      try {
+        seen = { status: await cluster.status(), links: await cluster.links() };
+      } catch {
+        return false; // the controller is starting
+      }
+      return holds(seen.status, seen.links);
+    };
+    await until(look, what, TIMEOUT_MS).catch((error) => {
+      const { state, reason, events } = seen?.status ?? {};
+      const told = events?.map(({ text }) => text).join('\n');
+      throw new Error(`${error.message}: ${state}, ${reason}\n${told}\n${cluster.log.slice(-4_000)}`);
+    });
+    return seen as { status: ClusterStatus; links: LinksReport };
+  }
+
+  /** The interfaces at both ends of each stage's hop from the stage before it: `studio-2 en0>en0`. */
+  function hops({ stages }: ClusterStatus): string[] {
+    return stages.map(({ node, hop }) => `${node} ${hop?.fromInterface}>${hop?.toInterface}`);
+  }
+
+  async function ask(): Promise<string> {
+    const messages = [{ role: 'user', content: "How many r's are in strawberry?" }];
+    const answer = JSON.parse(await cluster.fetch('/v1/chat/completions', { messages, temperature: 0 }));
+    return answer.choices?.[0]?.message.content ?? JSON.stringify(answer);
+  }
+
+  test('the fast path between each two is found, and the hops take it', async () => {
+    const { status, links } = await when('a cluster that serves', ({ state }) => state === 'serving');
+    assert.equal(links.pairs.length, 15);
+    const name = ({ from, to }: LinkPath) => `${from.interface}-${to.interface}`;
+    for (const { a, b, paths } of links.pairs) {
+      const [x, y] = [a, b].map((node) => Number(node.name.at(-1))) as [number, number];
+      const cable = x < y ? `${NEXT}-${BEFORE}` : `${BEFORE}-${NEXT}`;
+      const expected = Math.abs(x - y) === 1 ? [cable, 'en0-en0'] : ['en0-en0'];
+      assert.deepEqual(paths.map(name), expected, `${a.name} and ${b.name}`);
+      for (const { from, there, back } of paths) {
+        assert.ok(there && back, 'both directions work');
+        assert.deepEqual([there.carriedBy, there.kind], [from.interface, from.kind]);
+        // the switch is not faster than it is, but for what fits into its bucket
+        if (from.interface === 'en0')
+          assert.ok(Math.max(there.gbps, back.gbps) < 1.2, `${there.gbps} ${back.gbps}`);
+      }
+    }
+    assert.deepEqual(hops(status), [
+      'studio-1 en0>en0',
+      ...[2, 3, 4, 5, 6].map((number) => `studio-${number} ${NEXT}>${BEFORE}`),
+    ]);
+    // not only said: the hop's socket has the cable's addresses
+    const sockets = await lab.run(macs[1] as Mac, 'ss', '-tnH', 'state', 'established');
+    assert.match(sockets, /\[fe80::2:2\]%thunderbolt1:\d+ +\[fe80::1:1\]:\d+/);
+    assert.match(await ask(), /\*\*3\*\*/);
+  });
+
+  test('two interfaces in 169.254/16 are a finding, and do not matter', async () => {
+    const { findings } = await cluster.links();
+    const shared = findings.filter(({ id }) => id.startsWith('shared-link-local'));
+    assert.deepEqual(
+      shared.map(({ text, severity }) => [severity, text.split(' ')[0]]).sort(),
+      [2, 3, 4, 5].map((number) => ['info', `studio-${number}`]),
+    );
+  });
+
+  test('a cable that is pulled is a finding, and the next plan avoids it', async () => {
+    await lab.run(macs[1] as Mac, 'ip', 'link', 'set', NEXT, 'down');
+    const { status, links } = await when(
+      'a new deployment',
+      ({ state, epoch }) => state === 'serving' && epoch > 1,
+    );
+    const gone = links.findings.find(({ id }) => id.startsWith('path-gone'));
+    assert.match(
+      gone?.text ?? '',
+      /the thunderbolt path between studio-[23] .* and studio-[23] .* went away/,
+    );
+    assert.equal(hops(status)[2], 'studio-3 en0>en0');
+    assert.equal(hops(status)[1], `studio-2 ${NEXT}>${BEFORE}`);
+    assert.ok(status.events.some(({ text }) => /^the link from studio-2 to studio-3 is gone/.test(text)));
+    assert.match(await ask(), /\*\*3\*\*/);
+
+    assert.match(
+      await cluster.cli('links'),
+      /^! the thunderbolt path between studio-\d .*\n {2}→ Look at the cable/m,
+    );
+    assert.match(
+      await cluster.cli('status'),
+      /^Links \(`espalier links` says what to do\)\n! the thunderbolt path/m,
+    );
+  });
+
+  test('plugged in again it is measured again, and the hop that could be faster is told', async () => {
+    const end = plug(2, NEXT);
+    await lab.run(end.mac, 'ip', 'link', 'set', NEXT, 'up');
+    await lab.addAddress(end, linkLocal6(end)); // the kernel forgets it with the link
+    const { status, links } = await when(
+      'the cable',
+      (_status, { findings }) => !findings.some(({ id }) => id.startsWith('path-gone')),
+    );
+    assert.equal(status.state, 'serving');
+    const faster = links.findings.find(({ id }) => id.startsWith('hop-slow'));
+    assert.match(faster?.text ?? '', /from studio-2 to studio-3 takes en0 .* thunderbolt0 is faster now/);
+  });
+});
+
+test('a lab ends with its process, however that ends', { skip }, async () => {
+  const labFile = new URL('./lab.js', import.meta.url).href;
+  const script = `
+    import { Lab } from ${JSON.stringify(labFile)};
+    const lab = new Lab();
+    const macs = [await lab.addMac('a'), await lab.addMac('b')];
+    await lab.joinSwitch({ mac: macs[0], interface: 'en0' }, 1);
+    console.log(JSON.stringify(macs.map(({ pid }) => pid)));
+    process.kill(process.pid, 'SIGKILL');`;
+  const child = await execa(process.execPath, ['--input-type=module', '--eval', script], {
+    reject: false,
+    timeout: 30_000,
+  });
+  assert.equal(child.signal, 'SIGKILL');
+  const pids: number[] = JSON.parse(child.stdout);
+  assert.equal(pids.length, 2);
+  await until(() => pids.every((pid) => !isAlive(pid)), 'the end of the namespaces');
+});
