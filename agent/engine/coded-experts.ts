@@ -48,7 +48,10 @@ export class CodedExperts implements ExpertForm {
     const inner = gated(...halves(this.#gateAndUp.some(experts, x.reshape(1, ...x.shape))));
     const each = this.#down.some(experts, inner); // [experts, tokens, hidden]
     const own = mx.array([...shares.values()]).reshape(experts.length, choice.experts.length, 1);
-    return mx.multiply(each, own).sum(0);
+    const parts = mx.multiply(each, own);
+    // zero times what is not finite would spoil tokens that have nothing to do with that expert
+    const chosen = choice.experts.length === 1 ? parts : mx.where(mx.equal(own, 0), 0, parts);
+    return chosen.sum(0);
   }
 }
 

@@ -25,6 +25,7 @@ export class SwitchMlp {
     this.#held = weights.later(async (source): Promise<ExpertForm> => {
       const [gate, up] = [await source.linear(`${path}.gate_proj`), await source.linear(`${path}.up_proj`)];
       const down = await source.linear(`${path}.down_proj`);
+      // on Metal, gate and up stay apart: joining them would take the memory of a layer's experts twice
       const [gateAndUp, rest] = ON_GPU ? [] : joinedWeights([gate, up]);
       if (gateAndUp && !rest && isPacked(gateAndUp) && isPacked(down))
         return new CodedExperts(

@@ -69,6 +69,36 @@ test('together, sorted and gathered, coded, packed and plain', async () => {
   }
 });
 
+test('what is not finite stays with the tokens that chose its expert', async () => {
+  const isFirst = mx.equal(mx.arange(EXPERTS, mx.int32), 0).reshape(EXPERTS, 1, 1);
+  const damaged = { ...down, scales: mx.where(isFirst, Number.NaN, down.scales) };
+  const [both] = joinedWeights([gate, up]) as [PackedWeights];
+  const matrices = [both, damaged].map(async (packed) => {
+    return new CodedExpertMatrix(await layOut(packed, 1, settle), 8);
+  });
+  const [gateAndUp, own] = (await Promise.all(matrices)) as [CodedExpertMatrix, CodedExpertMatrix];
+  // by the sign of a token's first number it chooses expert 0 or 2; and expert 1 always
+  const weight = Array.from({ length: EXPERTS }, (_, expert) =>
+    Array.from({ length: HIDDEN }, (_, i) => (i > 0 ? 0 : expert === 0 ? 5 : expert === 2 ? -5 : 0)),
+  );
+  const correction = Array.from({ length: EXPERTS }, (_, expert) => [0, 1, 0][expert] ?? -1);
+  const router = new ExpertRouter(
+    { weight: mx.array(weight), correction: mx.array(correction) },
+    { groups: 1, keptGroups: 1, chosen: 2, isNormed: true, factor: 1 },
+  );
+  const signs = mx.array([1, -1]).reshape(2, 1);
+  const x = mx.multiply(mx.add(randomTensor([1, HIDDEN], 7), 2), signs);
+  assert.deepEqual(router.onHost(x).experts, [
+    [1, 0],
+    [1, 2],
+  ]);
+  for (const togetherUpTo of [NEVER, ALWAYS]) {
+    const answer = new CodedExperts(gateAndUp, own, togetherUpTo).forward(x, router);
+    const [first, second] = answer.sum(-1).tolist() as [number, number];
+    assert.ok(Number.isNaN(first) && Number.isFinite(second), `${first} ${second}`);
+  }
+});
+
 test('weights that are packed differently are not joined', () => {
   const other = randomPacked([EXPERTS, INNER, HIDDEN], 8, 64);
   assert.deepEqual(joinedWeights([gate, other]), [gate, other]);
