@@ -3,6 +3,7 @@
 import { createParser } from 'eventsource-parser';
 import { z } from 'zod';
 import { describeFailure, unreachable } from '../../../dashboard/client.ts';
+import { failureOf, parseJson } from '../api-answer.ts';
 import { ApiError } from '../api-error.ts';
 
 export interface ChatMessage {
@@ -27,7 +28,6 @@ const SILENCE_MS = 60_000;
 /** One event holds a few tokens: more without a line break is no event stream. */
 const MAX_EVENT_CHARS = 1_000_000;
 
-const Failure = z.object({ error: z.object({ message: z.string() }) });
 const Chunk = z.object({
   choices: z
     .array(
@@ -126,8 +126,8 @@ async function* events(body: ReadableStream<Uint8Array>, heard: () => void): Asy
 
 function parseChunk(data: string): z.infer<typeof Chunk> {
   const json = parseJson(data);
-  const failure = Failure.safeParse(json);
-  if (failure.success) throw new ApiError(failure.data.error.message);
+  const failure = failureOf(json);
+  if (failure !== undefined) throw new ApiError(failure);
   const chunk = Chunk.safeParse(json);
   if (!chunk.success)
     throw new ApiError(`the controller sent something that is no part of an answer: ${clip(data)}`);
@@ -136,20 +136,8 @@ function parseChunk(data: string): z.infer<typeof Chunk> {
 
 async function apiError(response: Response): Promise<ApiError> {
   const text = await response.text();
-  const failure = Failure.safeParse(parseJson(text));
-  return new ApiError(
-    failure.success
-      ? failure.data.error.message
-      : `the controller answered HTTP ${response.status}${text === '' ? '' : `: ${clip(text)}`}`,
-  );
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const unexplained = `the controller answered HTTP ${response.status}${text === '' ? '' : `: ${clip(text)}`}`;
+  return new ApiError(failureOf(parseJson(text)) ?? unexplained);
 }
 
 function brokenOff(reason: string): string {
