@@ -33,6 +33,17 @@ export function estimatedLink(name: LinkName): Link {
   return { ...LINK_KINDS[name], source: 'estimate' };
 }
 
+/**
+ * Two ways are told apart by round trips no shorter than this: what is below is how long two processes take to wake up
+ * (30 to 160 µs between idle ones on Linux, the same for a cable and for a switch), and differs with every measurement.
+ */
+const LEAST_ROUND_TRIP_MS = 0.25;
+
+/** The time by which ways are compared: `hopMs` without what is noise. */
+export function comparedHopMs(link: Link, bytes: number): number {
+  return hopMs({ ...link, roundTripMs: Math.max(link.roundTripMs, LEAST_ROUND_TRIP_MS) }, bytes);
+}
+
 /** From the first byte sent to the last one there: half a round trip and the bytes at the link's throughput. */
 export function hopMs(link: Link, bytes: number): number {
   return link.roundTripMs / 2 + carryMs(link, bytes);

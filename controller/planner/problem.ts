@@ -3,7 +3,7 @@
 import type { Link } from '../../protocol/plan.ts';
 import { decodeLayerMs, FRAME_BYTES, headMs, hopBytes, ONE_ROW, STAGE_OVERHEAD_MS } from './cost.ts';
 import type { PlannerNode, PlanRequest } from './inputs.ts';
-import { carryMs, hopMs, linkTable } from './links.ts';
+import { carryMs, comparedHopMs, linkTable } from './links.ts';
 import { askedKvTokens, kvTokenBytes, roomBytes } from './memory.ts';
 import type { PlanCost } from './stability.ts';
 
@@ -178,7 +178,7 @@ function fitting(
 }
 
 function way(link: Link, bytes: number): Way {
-  return { link, ns: toNs(hopMs(link, bytes)), carryNs: toNs(carryMs(link, bytes)) };
+  return { link, ns: toNs(comparedHopMs(link, bytes)), carryNs: toNs(carryMs(link, bytes)) };
 }
 
 function toNs(ms: number): number {

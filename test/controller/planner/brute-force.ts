@@ -8,7 +8,7 @@ import {
   STAGE_OVERHEAD_MS,
 } from '../../../controller/planner/cost.ts';
 import type { PlannerNode, PlanRequest } from '../../../controller/planner/inputs.ts';
-import { carryMs, hopMs } from '../../../controller/planner/links.ts';
+import { carryMs } from '../../../controller/planner/links.ts';
 import { ENGINE_BYTES, scratchBytes } from '../../../controller/planner/memory.ts';
 import { kvCapacity } from '../../../protocol/limits.ts';
 import type { Link, Plan } from '../../../protocol/plan.ts';
@@ -64,6 +64,11 @@ export function countPlan(request: PlanRequest, plan: Plan): BruteCost {
     maxMs = Math.max(maxMs, carryMs(link, bytes));
   }
   return { sumMs, maxMs };
+}
+
+/** A hop as plans are compared: a round trip of less than a quarter of a millisecond is not told apart from one of that. */
+function hopMs(link: Link, bytes: number): number {
+  return Math.max(link.roundTripMs, 0.25) / 2 + carryMs(link, bytes);
 }
 
 function smallest(request: PlanRequest, figure: keyof BruteCost, capMs: number): number {
