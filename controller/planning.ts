@@ -1,13 +1,13 @@
 // How the controller asks the planner: what its user wants of plans, what is known of the nodes, and that the same
 // question is answered once. It decides neither when to plan nor what becomes of a plan.
-import { EspalierError } from '../protocol/errors.ts';
+import { asEspalierError, EspalierError } from '../protocol/errors.ts';
 import type { Goal, ModelCard, Plan } from '../protocol/plan.ts';
 import { plannerNode, type ToldFacts } from './planner/from-facts.ts';
 import type { NodeLink, PlanRequest } from './planner/inputs.ts';
 import { UNKNOWN_LINK } from './planner/links.ts';
 import { type Measurements, measuredLayers } from './planner/measurements.ts';
-import { costOf, type FoundPlan, findPlan, noPlan } from './planner/planner.ts';
-import { isBetterEnough } from './planner/stability.ts';
+import type { FoundPlan } from './planner/planner.ts';
+import { type PlanAnswer, type PlanQuestion, solvePlan } from './planner/solve.ts';
 
 /** What the user of a controller wants of its plans. */
 export interface Planning {
@@ -56,51 +56,73 @@ export function planRequest(
   };
 }
 
-/** The last answer, kept while the question is the same: nodes are looked at four times a second. */
+/** Answers a question, at once or later. @throws EspalierError not_enough_nodes, bad_option */
+export type PlanSolver = (question: PlanQuestion) => PlanAnswer | Promise<PlanAnswer>;
+
+/**
+ * The last answer, kept while the question is the same: nodes are looked at four times a second. Where an answer takes its
+ * time there is none until then, and whoever needs it asks again; one question is being answered at a time.
+ */
 export class PlanMemo {
+  readonly #solve: PlanSolver;
   #key = '';
-  #answer: FoundPlan | EspalierError | undefined;
-  #isBetter: boolean | undefined;
+  #answer: PlanAnswer | EspalierError | undefined;
+  #isThinking = false;
+
+  constructor(solve: PlanSolver = solvePlan) {
+    this.#solve = solve;
+  }
 
   /**
+   * The plan to deploy where none is in force.
    * @param epoch of the last deployment: from one to the next, plans are made from the measurements of the first question
+   * @param before the plan that was in force last: what its stages have loaded is kept where that costs little
+   * @returns undefined while it is thought about
    * @throws EspalierError not_enough_nodes, bad_option
    */
-  plan(epoch: number, request: PlanRequest): FoundPlan {
-    const found = this.#ask(epoch, request);
-    if (found instanceof EspalierError) throw found;
-    return found;
+  plan(epoch: number, request: PlanRequest, before?: Plan): FoundPlan | undefined {
+    const answer = this.#ask(epoch, { request, before });
+    if (answer instanceof EspalierError) throw answer;
+    return answer?.plan;
   }
 
   /**
-   * The same, where there is one that is worth replacing the plan in force; both are judged by the same measurements.
+   * A plan that is worth replacing the one in force; both are judged by the same measurements.
    * @param inForce of this epoch
+   * @returns undefined where there is none, and while it is thought about
    */
   betterPlan(epoch: number, request: PlanRequest, inForce: Plan): FoundPlan | undefined {
-    const next = this.#ask(epoch, request);
-    if (next instanceof EspalierError) return undefined;
-    this.#isBetter ??= isBetterEnough(costOf(next.request, inForce), next, request.goal);
-    return this.#isBetter ? next : undefined;
+    const answer = this.#ask(epoch, { request, before: inForce });
+    return answer instanceof EspalierError ? undefined : answer?.better;
   }
 
-  #ask(epoch: number, request: PlanRequest): FoundPlan | EspalierError {
-    const { card, nodes, ...rest } = request;
+  #ask(epoch: number, question: PlanQuestion): PlanAnswer | EspalierError | undefined {
+    const { card, nodes, ...rest } = question.request;
     const unmeasured = nodes.map(({ measured, ...node }) => node);
-    const key = JSON.stringify([epoch, card.layerBytes, rest, unmeasured]);
-    if (key !== this.#key || !this.#answer) {
-      this.#answer = answer(request);
-      this.#isBetter = undefined;
-      this.#key = key;
+    const key = JSON.stringify([epoch, card.layerBytes, rest, unmeasured, question.before]);
+    const known = key === this.#key ? this.#answer : undefined;
+    // a defect is told once, then tried again
+    if (known instanceof EspalierError && known.code === 'internal') this.#key = '';
+    if (known || this.#isThinking) return known;
+    this.#key = key;
+    this.#answer = undefined;
+    try {
+      const answer = this.#solve(question);
+      if (answer instanceof Promise) this.#await(answer);
+      else this.#answer = answer;
+    } catch (error) {
+      if (!(error instanceof EspalierError)) throw error;
+      this.#answer = error;
     }
     return this.#answer;
   }
-}
 
-function answer(request: PlanRequest): FoundPlan | EspalierError {
-  try {
-    return findPlan(request) ?? noPlan(request);
-  } catch (error) {
-    if (error instanceof EspalierError) return error;
-    throw error;
+  #await(answer: Promise<PlanAnswer>): void {
+    this.#isThinking = true;
+    const take = (result: PlanAnswer | EspalierError) => {
+      this.#answer = result;
+      this.#isThinking = false;
+    };
+    answer.then(take, (error) => take(asEspalierError(error)));
   }
 }

@@ -104,6 +104,8 @@ export const PlanReport = z.object({
   leftOut: z.array(z.string()),
   /** whether it is proven to be the best under the cost model; null where that was not asked */
   isExact: z.boolean().nullable(),
+  /** the share by which the best plan over the same nodes is predicted to be faster, where the plan in force is kept */
+  behindBestShare: z.number().min(0),
   predicted: Predicted,
   /** the longest conversation that every stage has room for, of at most the model's own length */
   longestContextTokens: z.int(),

@@ -11,7 +11,7 @@ import { plannedKvTokens, rangeBytes, scratchBytes } from './memory.ts';
 import { checkPins, pinnedNodes } from './pins.ts';
 import { type Layout, layoutCost, layoutWays, type Problem, problemOf } from './problem.ts';
 import { shortageError } from './shortage.ts';
-import { splitOrder } from './split.ts';
+import { type StageEnds, splitOrder } from './split.ts';
 import type { PlanCost } from './stability.ts';
 
 /**
@@ -40,13 +40,12 @@ export function planFits(request: PlanRequest): boolean {
   const nodes = usableNodes(request);
   if (nodes.length === 0) return false;
   const isSmall = nodes.length <= MAX_EXACT_NODES;
-  return feasibility(problemOf(request, nodes), orderOf(request, nodes), isSmall)(Number.POSITIVE_INFINITY);
+  const space = { order: orderOf(request, nodes), isSmall };
+  return feasibility(problemOf(request, nodes), space)(Number.POSITIVE_INFINITY);
 }
 
 export interface FoundPlan extends PlanCost {
   plan: Plan;
-  /** what it is the answer to */
-  request: PlanRequest;
   /** proven to be the best under the cost model */
   isExact: boolean;
 }
@@ -64,17 +63,39 @@ export function findPlan(request: PlanRequest, maxExactNodes = MAX_EXACT_NODES):
   const problem = problemOf(request, nodes);
   const order = orderOf(request, nodes);
   const isSmall = nodes.length <= maxExactNodes;
-  const found = search(problem, request.goal, order, isSmall);
-  if (!found) return undefined;
-  const { layout, capNs } = found;
+  const found = search(problem, request.goal, { order, isSmall });
+  return found && foundPlan(request, problem, found, order !== undefined || isSmall);
+}
+
+/**
+ * The best split of the layers over these nodes in this order.
+ * @param nodeIds first stage first
+ * @param ends where stages may end; undefined: anywhere
+ * @returns undefined where none fits, or a node may not be used
+ */
+export function planInOrder(
+  request: PlanRequest,
+  nodeIds: readonly string[],
+  ends?: StageEnds,
+): FoundPlan | undefined {
+  const nodes = usableNodes(request);
+  const order = nodeIds.map((nodeId) => nodes.findIndex(({ id }) => id === nodeId));
+  if (order.includes(-1)) return undefined;
+  const problem = problemOf(request, nodes);
+  if (order.length > problem.maxStages) return undefined;
+  const found = search(problem, request.goal, { order, ends, isSmall: true });
+  return found && foundPlan(request, problem, found, false);
+}
+
+function foundPlan(
+  request: PlanRequest,
+  problem: Problem,
+  { layout, capNs }: { layout: Layout; capNs: number },
+  isExact: boolean,
+): FoundPlan {
   const cost = layoutCost(problem, layout, capNs);
   if (!cost) throw new Error('the planner has found a layout that does not hold');
-  return {
-    plan: planOf(request, problem, layout, capNs),
-    request,
-    ...cost,
-    isExact: order !== undefined || isSmall,
-  };
+  return { plan: planOf(request, problem, layout, capNs), ...cost, isExact };
 }
 
 /** What a plan costs today. @returns undefined where it does not hold any more: a node is gone, or something does not fit */
@@ -85,15 +106,24 @@ export function costOf(request: PlanRequest, plan: Plan): PlanCost | undefined {
   return layoutCost(problem, { order, bounds: [0, ...plan.stages.map(({ range }) => range.end)] });
 }
 
+interface SearchSpace {
+  /** the nodes in this order; undefined: any of them in any order */
+  order: readonly number[] | undefined;
+  /** where stages of that order may end */
+  ends?: StageEnds | undefined;
+  /** few enough nodes for all orders */
+  isSmall: boolean;
+}
+
 /** @returns the layout, and how long its links may be busy at most, which decides between several of them */
 function search(
   problem: Problem,
   goal: PlanRequest['goal'],
-  order: readonly number[] | undefined,
-  isSmall: boolean,
+  space: SearchSpace,
 ): { layout: Layout; capNs: number } | undefined {
+  const { order, ends, isSmall } = space;
   const best = (capNs: number): Layout | undefined => {
-    if (order) return splitOrder(problem, order, capNs);
+    if (order) return splitOrder(problem, order, capNs, ends);
     const found = isSmall ? exactLayout(problem, capNs) : heuristicLayout(problem, capNs);
     // the same sum and bottleneck, with the memory spread as evenly as they allow
     const limit = found && goal === 'latency' ? layoutCost(problem, found, capNs)?.maxNs : capNs;
@@ -102,18 +132,14 @@ function search(
   const capNs =
     goal === 'latency'
       ? Number.POSITIVE_INFINITY
-      : smallestFeasible(bottleneckTimes(problem), feasibility(problem, order, isSmall));
+      : smallestFeasible(bottleneckTimes(problem), feasibility(problem, space));
   const layout = capNs === undefined ? undefined : best(capNs);
   return layout && capNs !== undefined ? { layout, capNs } : undefined;
 }
 
 /** Whether there is a layout within a bottleneck. */
-function feasibility(
-  problem: Problem,
-  order: readonly number[] | undefined,
-  isSmall: boolean,
-): (capNs: number) => boolean {
-  if (order) return (capNs) => splitOrder(problem, order, capNs) !== undefined;
+function feasibility(problem: Problem, { order, ends, isSmall }: SearchSpace): (capNs: number) => boolean {
+  if (order) return (capNs) => splitOrder(problem, order, capNs, ends) !== undefined;
   if (isSmall) return (capNs) => coverExists(problem, capNs);
   return (capNs) => beamCover(problem, capNs) !== undefined;
 }

@@ -32,6 +32,8 @@ export interface ReportOptions {
   /** the deployment that it is the plan of */
   epoch?: number | undefined;
   isExact?: boolean | undefined;
+  /** see PlanAdvice */
+  behindBestShare?: number | undefined;
   /** as planImprovements tells them */
   improvements?: Iterable<PlanImprovement | undefined>;
 }
@@ -60,6 +62,7 @@ export function planReport(request: PlanRequest, plan: Plan, options: ReportOpti
     hops: hopReports(placed),
     leftOut: nodes.filter(({ id }) => !used.has(id)).map(({ name }) => name),
     isExact: options.isExact ?? null,
+    behindBestShare: options.behindBestShare ?? 0,
     predicted: {
       atContextTokens: TYPICAL_CONTEXT_TOKENS,
       oneStream: predictDecode(placed, 1),

@@ -3,12 +3,21 @@
 import { roomBytes } from './memory.ts';
 import { type Layout, layoutWays, type Problem, stageBytes, stageFits, stageTimeNs } from './problem.ts';
 
+/** For each stage, the first and the last layer that it may end before. */
+export type StageEnds = readonly (readonly [least: number, most: number])[];
+
 /**
  * Of all splits whose slowest stage and busiest link stay within `capNs`: the one with the smallest sum of times; of equal
  * ones, the one whose fullest node is the emptiest. Every node gets at least one layer.
+ * @param ends where stages may end; undefined: anywhere
  * @returns undefined where there is none
  */
-export function splitOrder(problem: Problem, order: readonly number[], capNs: number): Layout | undefined {
+export function splitOrder(
+  problem: Problem,
+  order: readonly number[],
+  capNs: number,
+  ends?: StageEnds,
+): Layout | undefined {
   const { layerCount, pinnedBounds } = problem;
   const stages = order.length;
   if (!layoutWays(problem, order, capNs) || stages > layerCount) return undefined;
@@ -24,6 +33,7 @@ export function splitOrder(problem: Problem, order: readonly number[], capNs: nu
     const nextSums = new Float64Array(width).fill(Number.POSITIVE_INFINITY);
     const nextShares = new Float64Array(width);
     const isLast = stage === stages - 1;
+    const [least, most] = ends?.[stage] ?? [0, layerCount];
     for (let start = stage; start < layerCount; start++) {
       const before = sums[start] as number;
       if (before === Number.POSITIVE_INFINITY) continue;
@@ -31,6 +41,7 @@ export function splitOrder(problem: Problem, order: readonly number[], capNs: nu
       const lastEnd = isLast ? layerCount : layerCount - (stages - 1 - stage);
       for (let end = firstEnd; end <= lastEnd; end++) {
         if (pinnedBounds && pinnedBounds[stage + 1] !== end) continue;
+        if (end < least || end > most) continue;
         if (!stageFits(problem, node, start, end)) break;
         const ns = stageTimeNs(problem, node, start, end);
         if (ns > capNs) break;

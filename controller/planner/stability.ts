@@ -13,7 +13,10 @@ export interface PlanCost {
 
 /** @param current as it costs today; undefined where it does not hold any more */
 export function isBetterEnough(current: PlanCost | undefined, next: PlanCost, goal: Goal): boolean {
-  if (!current) return true;
-  const cost = (of: PlanCost) => (goal === 'latency' ? of.sumNs : of.maxNs);
-  return cost(current) > cost(next) * (1 + MIN_GAIN_SHARE);
+  return !current || costShare(current, next, goal) > 1 + MIN_GAIN_SHARE;
+}
+
+/** How many times as much a plan costs as another one, in what the goal counts. */
+export function costShare(one: PlanCost, other: PlanCost, goal: Goal): number {
+  return goal === 'latency' ? one.sumNs / other.sumNs : one.maxNs / other.maxNs;
 }

@@ -4,7 +4,9 @@ import { test } from 'node:test';
 import { factsOfMac } from '../../agent/facts/mac/assemble.ts';
 import type { PlanRequest } from '../../controller/planner/inputs.ts';
 import { estimatedLink } from '../../controller/planner/links.ts';
+import { type PlanAnswer, type PlanQuestion, solvePlan } from '../../controller/planner/solve.ts';
 import { PlanMemo, type Planning, planRequest } from '../../controller/planning.ts';
+import { EspalierError } from '../../protocol/errors.ts';
 import type { NodeFacts } from '../../protocol/node.ts';
 import { DEFAULT_PLANNING } from '../../protocol/plan.ts';
 import { cardWith, GIB } from './planner/support.ts';
@@ -86,14 +88,14 @@ test('the same question is answered once', () => {
     'what is learnt waits for the next epoch',
   );
   assert.notEqual(memo.plan(2, request(['a', 'b'])), first);
-  assert.equal(memo.plan(2, request(['a'])).plan.stages.length, 1);
+  assert.equal(memo.plan(2, request(['a']))?.plan.stages.length, 1);
   const links = [{ between: ['id-a', 'id-b'] as const, link: estimatedLink('wifi') }];
-  assert.equal(memo.plan(2, { ...request(['a', 'b']), links }).plan.links[0]?.kind, 'wifi');
+  assert.equal(memo.plan(2, { ...request(['a', 'b']), links })?.plan.links[0]?.kind, 'wifi');
 });
 
 test('what cannot be planned is said each time, and replaces nothing', () => {
   const memo = new PlanMemo();
-  const inForce = memo.plan(1, request(['a', 'b'])).plan;
+  const inForce = memo.plan(1, request(['a', 'b']))?.plan ?? assert.fail('nothing fits');
   const impossible = { ...request(['a']), card: cardWith({ layerBytes: [500 * GIB] }) };
   for (let i = 0; i < 2; i++) assert.throws(() => memo.plan(1, impossible), { code: 'not_enough_nodes' });
   assert.equal(memo.betterPlan(1, impossible, inForce), undefined);
@@ -101,7 +103,7 @@ test('what cannot be planned is said each time, and replaces nothing', () => {
 
 test('a plan in force is replaced by one that gains, judged by the same measurements', () => {
   const memo = new PlanMemo();
-  const inForce = memo.plan(1, request(['a', 'b'])).plan;
+  const inForce = memo.plan(1, request(['a', 'b']))?.plan ?? assert.fail('nothing fits');
   assert.equal(memo.betterPlan(2, request(['a', 'b']), inForce), undefined);
   // everything is ten times slower than estimated: that is no reason to deploy the same plan anew
   const slow = { 'M2 Ultra · deepseek_v3 1024 · 4-bit': { dense: { decodeMs: 20 } } };
@@ -109,4 +111,41 @@ test('a plan in force is replaced by one that gains, judged by the same measurem
   assert.equal(measured.nodes[0]?.measured?.dense?.decodeMs, 20);
   assert.equal(memo.betterPlan(2, measured, inForce), undefined);
   assert.equal(memo.betterPlan(2, request(['a', 'b', 'c'], {}, slow), inForce)?.plan.stages.length, 3);
+});
+
+test('where answers take their time there is none until then, and one question is asked at a time', async () => {
+  const asked: { question: PlanQuestion; reply: PromiseWithResolvers<PlanAnswer> }[] = [];
+  const memo = new PlanMemo((question) => {
+    const reply = Promise.withResolvers<PlanAnswer>();
+    asked.push({ question, reply });
+    return reply.promise;
+  });
+  const two = request(['a', 'b']);
+  for (let i = 0; i < 3; i++) assert.equal(memo.plan(1, two), undefined);
+  assert.equal(memo.plan(1, request(['a'])), undefined);
+  assert.equal(asked.length, 1, 'the second question waits for the first');
+  const [first] = asked;
+  first?.reply.resolve(solvePlan(first.question));
+  await first?.reply.promise;
+  assert.equal(memo.plan(1, two)?.plan.stages.length, 2);
+  assert.equal(memo.plan(1, request(['a'])), undefined);
+  assert.equal(asked.length, 2);
+  asked[1]?.reply.reject(new EspalierError('not_enough_nodes', 'too small'));
+  await asked[1]?.reply.promise.catch(() => undefined);
+  for (let i = 0; i < 2; i++)
+    assert.throws(() => memo.plan(1, request(['a'])), { code: 'not_enough_nodes', message: 'too small' });
+});
+
+test('a planner that broke down is told once, then asked again', async () => {
+  let asked = 0;
+  const memo = new PlanMemo(() => {
+    asked += 1;
+    return Promise.reject(new Error('out of memory'));
+  });
+  for (const times of [1, 2]) {
+    assert.equal(memo.plan(1, request(['a'])), undefined);
+    await new Promise(setImmediate);
+    assert.throws(() => memo.plan(1, request(['a'])), { code: 'internal', message: 'out of memory' });
+    assert.equal(asked, times);
+  }
 });

@@ -32,11 +32,17 @@ export function planText(report: PlanReport, width: number): string {
   return sections.filter((section) => section !== '').join('\n\n');
 }
 
-function headline({ model, stages: all, goal, epoch, leftOut, isExact }: PlanReport): string {
+function headline(report: PlanReport): string {
+  const { model, stages: all, goal, epoch, leftOut } = report;
   const where = epoch === null ? 'On paper' : `In force (epoch ${epoch})`;
-  const proven = isExact === false ? '; a good plan, not proven to be the best over so many nodes' : '';
   const others = leftOut.length > 0 ? `; without ${leftOut.map(printable).join(', ')}` : '';
-  return `${where}: ${printable(model.id)}, ${formatBytes(model.weightBytes)}, on ${formatPlural(all.length, 'node')} for ${goal}${others}${proven}`;
+  return `${where}: ${printable(model.id)}, ${formatBytes(model.weightBytes)}, on ${formatPlural(all.length, 'node')} for ${goal}${others}${quality(report)}`;
+}
+
+function quality({ isExact, behindBestShare }: PlanReport): string {
+  if (behindBestShare > 0)
+    return `; the best plan is predicted to be ${(behindBestShare * 100).toFixed(1)} % faster, not enough to load weights anew`;
+  return isExact === false ? '; a good plan, not proven to be the best over so many nodes' : '';
 }
 
 function stages(report: PlanReport, width: number): string {
