@@ -13,7 +13,7 @@ import { plannerNode } from './planner/from-facts.ts';
 import type { NodeLink, PlanRequest } from './planner/inputs.ts';
 import { learn, type Measurements } from './planner/measurements.ts';
 import type { FoundPlan } from './planner/planner.ts';
-import { PlanMemo, type Planning, planRequest } from './planning.ts';
+import { PlanMemo, type Planning, type PlanSolver, planRequest } from './planning.ts';
 
 export interface KnownNode {
   facts: NodeFacts;
@@ -44,8 +44,6 @@ export interface DeployedStage {
 export interface Deployment {
   epoch: number;
   plan: Plan;
-  /** proven to be the best under the cost model */
-  isExact: boolean;
   stages: DeployedStage[];
   /** milliseconds, for the deadline */
   since: number;
@@ -60,11 +58,13 @@ export interface Cluster {
   readonly measurements: Measurements;
   /** between nodes, as measured; those without one have the planner's default */
   links: NodeLink[];
-  /** a plan takes up to a second: the same question is not asked twice */
+  /** a plan may take seconds: the same question is not asked twice */
   readonly memo: PlanMemo;
   nodes: Map<string, KnownNode>;
   deployment: Deployment | undefined;
   epoch: number;
+  /** the plan of the last deployment: the next one keeps what its stages have loaded, where that costs little */
+  lastPlan: Plan | undefined;
   hasServed: boolean;
   /** failed deployments in a row */
   failures: number;
@@ -120,6 +120,7 @@ export function newCluster(
   wantedNodes: number | undefined,
   planning: Planning = DEFAULT_PLANNING,
   measurements: Measurements = {},
+  solve?: PlanSolver,
 ): Cluster {
   return {
     card,
@@ -127,10 +128,11 @@ export function newCluster(
     planning,
     measurements,
     links: [],
-    memo: new PlanMemo(),
+    memo: new PlanMemo(solve),
     nodes: new Map(),
     deployment: undefined,
     epoch: 0,
+    lastPlan: undefined,
     hasServed: false,
     failures: 0,
     planNotBefore: 0,
@@ -382,7 +384,8 @@ function plan(cluster: Cluster, now: number): Effect[] {
   if (cluster.wantedNodes === undefined && now - cluster.lastNodeAt < SETTLE_MS) return [];
   if (waitsForLinks(cluster, now)) return [];
   try {
-    return deploy(cluster, nodes, now);
+    const found = cluster.memo.plan(cluster.epoch, requestOver(cluster, nodes), cluster.lastPlan);
+    return found ? deploy(cluster, found, now) : [];
   } catch (error) {
     if (!(error instanceof EspalierError)) throw error;
     const isNew = cluster.reason !== error.message;
@@ -401,11 +404,6 @@ function usableNodes(cluster: Cluster, now: number): KnownNode[] {
   const here = connectedNodes(cluster);
   const trusted = here.filter((node) => (node.distrustedUntil ?? 0) <= now);
   return trusted.length > 0 ? trusted : here;
-}
-
-/** The best plan over some nodes. @throws EspalierError not_enough_nodes, bad_option */
-function planOver(cluster: Cluster, nodes: readonly KnownNode[]): FoundPlan {
-  return cluster.memo.plan(cluster.epoch, requestOver(cluster, nodes));
 }
 
 function requestOver(cluster: Cluster, nodes: readonly KnownNode[]): PlanRequest {
@@ -430,8 +428,7 @@ function learnFrom(cluster: Cluster, deployment: Deployment, stage: DeployedStag
   learn(cluster.measurements, cluster.card, { node, range: place.range }, stage.stats, stats);
 }
 
-function deploy(cluster: Cluster, nodes: readonly KnownNode[], now: number): Effect[] {
-  const { plan, isExact } = planOver(cluster, nodes);
+function deploy(cluster: Cluster, { plan }: FoundPlan, now: number): Effect[] {
   const hopPathTo = (index: number) => {
     const { length } = plan.stages;
     const before = plan.stages[(index + length - 1) % length];
@@ -439,10 +436,10 @@ function deploy(cluster: Cluster, nodes: readonly KnownNode[], now: number): Eff
     return before && stage ? bestHop(cluster.hopPaths, before.nodeId, stage.nodeId) : undefined;
   };
   cluster.epoch += 1;
+  cluster.lastPlan = plan;
   cluster.deployment = {
     epoch: cluster.epoch,
     plan,
-    isExact,
     since: now,
     stages: plan.stages.map((stage, index) => ({
       nodeId: stage.nodeId,
@@ -468,17 +465,17 @@ function deploy(cluster: Cluster, nodes: readonly KnownNode[], now: number): Eff
   ];
 }
 
-/** A node that came back (or came late) is taken in when nobody is disturbed by it and it makes the plan better. */
+/** A node that came back or late, and a new cable, are made use of when nobody is disturbed and the plan gets better. */
 function rejoin(cluster: Cluster, deployment: Deployment, now: number): Effect[] {
   const here = usableNodes(cluster, now);
   const isIdle =
     cluster.requestsRunning === 0 && now - Math.max(cluster.lastBusyAt, cluster.lastNodeAt) >= REJOIN_MS;
-  if (!isIdle || waitsForLinks(cluster, now) || here.every((node) => holdsStage(cluster, node.facts.id)))
-    return [];
-  if (!cluster.memo.betterPlan(cluster.epoch, requestOver(cluster, here), deployment.plan)) return [];
+  if (!isIdle || waitsForLinks(cluster, now)) return [];
+  const better = cluster.memo.betterPlan(cluster.epoch, requestOver(cluster, here), deployment.plan);
+  if (!better) return [];
   const undeploy = deployment.stages.map(
     (stage): Effect => ({ kind: 'undeploy', epoch: deployment.epoch, nodeId: stage.nodeId }),
   );
   cluster.deployment = undefined;
-  return [...undeploy, ...deploy(cluster, here, now)];
+  return [...undeploy, ...deploy(cluster, better, now)];
 }

@@ -31,6 +31,8 @@ import { readModelCard } from './models/card.ts';
 import { Nodes, type StageEvent } from './nodes.ts';
 import { PlanReports } from './plan-reports.ts';
 import type { Measurements } from './planner/measurements.ts';
+import type { PlanAnswer, PlanQuestion } from './planner/solve.ts';
+import { PlannerThread } from './planner-thread.ts';
 import type { Planning } from './planning.ts';
 import { Requests } from './requests.ts';
 import { clusterStatus, EventLog } from './status.ts';
@@ -130,7 +132,10 @@ class Core {
   readonly #traces: TraceCollector;
   readonly #events = new EventLog();
   readonly #options: CoreOptions;
-  readonly #reports = new PlanReports();
+  readonly #planner = new PlannerThread();
+  /** of its own: a new plan does not wait for what would make the old one better */
+  readonly #adviser = new PlannerThread();
+  readonly #reports = new PlanReports((request, plan) => this.#adviser.advise(request, plan));
   readonly #log: Logger;
   #discovery: { stop(): void } | undefined;
   #ticker: NodeJS.Timeout | undefined;
@@ -140,7 +145,8 @@ class Core {
   constructor(id: string, card: ModelCard, model: ModelPlace, options: CoreOptions, log: Logger) {
     this.#options = options;
     this.#log = log;
-    this.#cluster = newCluster(card, options.nodeCount, options.planning, options.measurements);
+    const solve = (question: PlanQuestion) => this.#solve(question);
+    this.#cluster = newCluster(card, options.nodeCount, options.planning, options.measurements, solve);
     this.#nodes = new Nodes(
       id,
       options.cluster,
@@ -222,6 +228,7 @@ class Core {
     if (deployment) await delay(GOODBYE_MS);
     await this.#options.store.save(this.#cluster.measurements);
     this.#nodes.stop();
+    await Promise.all([this.#planner.close(), this.#adviser.close()]);
   }
 
   status(): ClusterStatus {
@@ -255,6 +262,16 @@ class Core {
     if (deployment && request) return this.#reports.report(deployment, request);
     const reason = clusterReason(this.#cluster) ?? 'it is stopping';
     return Promise.reject(new EspalierError('not_ready', `there is no plan: ${reason}`));
+  }
+
+  /** As the planner does; the cluster is asked again as soon as there is an answer. */
+  #solve(question: PlanQuestion): PlanAnswer | Promise<PlanAnswer> {
+    const answer = this.#planner.solve(question);
+    if (answer instanceof Promise) {
+      const lookAgain = () => setImmediate(() => this.#take({ kind: 'tick' }));
+      answer.then(lookAgain, lookAgain);
+    }
+    return answer;
   }
 
   #assertServing(): Deployment {
