@@ -4,7 +4,7 @@ import { MachineFacts, MachineLoad } from './facts.ts';
 import { GenerateRequest, RequestFailure, TokenEvent } from './generate.ts';
 import { ClusterName, HostPort, NodeFacts } from './node.ts';
 import { PROBE_COMMANDS, PROBE_EVENTS, ProbeAddress } from './probe.ts';
-import { StageSpec, StageStats } from './stage.ts';
+import { HeldStage, HopSide, KvEpoch, StageSpec, StageStats } from './stage.ts';
 import { TracedSteps } from './trace.ts';
 
 /** controller → agent */
@@ -13,17 +13,26 @@ export const ControlCommand = z.discriminatedUnion('kind', [
     kind: z.literal('hello'),
     protocol: z.int(),
     controllerId: z.string(),
+    /** another one at each start: two processes with one key are told apart by it */
+    controllerBootId: z.string(),
     cluster: ClusterName,
     espalierVersion: z.string(),
   }),
+  /** takes a place in a plan; a stage that the agent has is moved there, with all that it holds already */
   z.object({
     kind: z.literal('deploy'),
     spec: StageSpec,
     /** the address of this node that the stage before dials; by default the one by which the controller came */
     hopHost: ProbeAddress.optional(),
   }),
-  /** `from`: the address of this node to dial from; by default the system chooses */
-  z.object({ kind: z.literal('link'), epoch: z.int(), next: HostPort, from: ProbeAddress.optional() }),
+  /** `from`: the address of this node to dial from; by default the system chooses. `keepsKv`: see KvEpoch */
+  z.object({
+    kind: z.literal('link'),
+    epoch: z.int(),
+    next: HostPort,
+    from: ProbeAddress.optional(),
+    keepsKv: z.boolean(),
+  }),
   z.object({ kind: z.literal('generate'), epoch: z.int(), request: GenerateRequest }),
   z.object({ kind: z.literal('cancel'), epoch: z.int(), requestId: z.string() }),
   /** asks for the last steps of the stage; between two steps it answers with `trace` */
@@ -35,11 +44,15 @@ export type ControlCommand = z.infer<typeof ControlCommand>;
 
 /** agent → controller */
 export const ControlEvent = z.discriminatedUnion('kind', [
-  /** `facts` is null until they were gathered; facts that cannot be read are none, for no node is lost over them */
+  /**
+   * `facts` is null until they were gathered; facts that cannot be read are none, for no node is lost over them.
+   * `stage`: what it has loaded, for a controller that was started anew; null for nothing.
+   */
   z.object({
     kind: z.literal('hello'),
     protocol: z.int(),
     node: NodeFacts,
+    stage: HeldStage.nullable(),
     facts: MachineFacts.nullish().catch(null),
   }),
   /** something other than the load has changed */
@@ -53,8 +66,22 @@ export const ControlEvent = z.discriminatedUnion('kind', [
     hop: HostPort,
     pid: z.int(),
     weightBytes: z.number(),
+    /** layers that it had to read from the disk, the others it had */
+    readLayers: z.int().min(0),
+    kvEpoch: KvEpoch,
   }),
+  /** while it loads: of the layers that it has to read */
+  z.object({ kind: z.literal('stage-progress'), epoch: z.int(), layers: z.int().min(0), ofLayers: z.int().min(0) }),
   z.object({ kind: z.literal('stage-linked'), epoch: z.int() }),
+  /** a hop of it is gone, or cannot be opened; the stage lives, keeps what it holds and waits for its next place */
+  z.object({
+    kind: z.literal('stage-unlinked'),
+    epoch: z.int(),
+    /** the hop from the stage before it, or to the one after it */
+    hop: HopSide,
+    reason: z.string(),
+  }),
+  /** the worker is gone, or could not be started */
   z.object({ kind: z.literal('stage-failed'), epoch: z.int(), code: z.string(), message: z.string() }),
   z.object({ kind: z.literal('tokens'), epoch: z.int(), tokens: z.array(TokenEvent) }),
   z.object({ kind: z.literal('request-failed'), epoch: z.int(), failure: RequestFailure }),

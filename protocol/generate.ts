@@ -42,6 +42,9 @@ export type Sampling = z.infer<typeof Sampling>;
 export const GenerateRequest = z.object({
   requestId: z.string().min(1).max(100),
   promptIds: z.array(z.int().min(0)).min(1),
+  /** of an answer that began on an earlier deployment: its tokens so far, after which it goes on as if nothing had been */
+  generatedIds: z.array(z.int().min(0)).optional(),
+  /** of the whole answer, `generatedIds` among them */
   maxTokens: z.int().min(1),
   stopIds: z.array(z.int().min(0)).max(64),
   sampling: Sampling,
@@ -63,7 +66,7 @@ export const TokenEvent = z.object({
   /** null where the stream ends without a token to show (a stop token was drawn) */
   token: z.int().min(0).nullable(),
   finish: FinishReason.nullable(),
-  /** with the first token: how many tokens of the prompt were not computed, because a request before had the same */
+  /** with the first token (of a deployment): how many tokens were not computed, because the stages had their KV */
   cachedTokens: z.int().min(1).optional(),
   /**
    * Of `token`, where the request asked for it. It is of the model's own distribution, before bias, penalties,

@@ -25,6 +25,28 @@ export const StageSpec = z.object({
 });
 export type StageSpec = z.infer<typeof StageSpec>;
 
+/**
+ * The deployment whose KV a stage still holds for exactly its layers; null for none. Where all stages of a new deployment
+ * name the same one, their KV goes on to be used; otherwise all of them forget it, because KV of some layers is of no use
+ * without that of the others.
+ */
+export const KvEpoch = z.int().min(1).nullable();
+export type KvEpoch = z.infer<typeof KvEpoch>;
+
+/** Which of a stage's two hops: from the stage before it, or to the one after it. */
+export const HopSide = z.enum(['before', 'after']);
+export type HopSide = z.infer<typeof HopSide>;
+
+/** A stage that an agent has loaded, as it tells a controller that was started anew. */
+export const HeldStage = z.object({
+  epoch: z.int().min(1),
+  index: z.int().min(0),
+  stageCount: z.int().min(1),
+  range: LayerRange,
+  modelFingerprint: z.string(),
+});
+export type HeldStage = z.infer<typeof HeldStage>;
+
 /** Tokens of KV; what is neither live nor kept is free, and what is kept is given up when room is needed. */
 export const KvUse = z.object({
   /** that every stage has room for */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { GenerateRequest, RequestFailure, TokenEvent } from './generate.ts';
 import { HostPort } from './node.ts';
 import { ProbeAddress } from './probe.ts';
-import { StageSpec, StageStats } from './stage.ts';
+import { HopSide, KvEpoch, StageSpec, StageStats } from './stage.ts';
 import { TracedSteps } from './trace.ts';
 
 /** agent → worker */
@@ -16,8 +16,16 @@ export const WorkerCommand = z.discriminatedUnion('kind', [
     /** a folder for tensor bytes on their way to and from a socket, made and removed by the agent */
     scratchDir: z.string(),
   }),
-  /** `from`: the address of this node to dial from */
-  z.object({ kind: z.literal('link'), next: HostPort, from: ProbeAddress.optional() }),
+  /** takes another place: closes the hops, ends all requests, and loads what it has not; answered with `loaded` */
+  z.object({ kind: z.literal('move'), spec: StageSpec, hopHost: z.string() }),
+  /** `from`: the address of this node to dial from. `keepsKv`: see KvEpoch */
+  z.object({
+    kind: z.literal('link'),
+    epoch: z.int(),
+    next: HostPort,
+    from: ProbeAddress.optional(),
+    keepsKv: z.boolean(),
+  }),
   z.object({ kind: z.literal('generate'), request: GenerateRequest }),
   z.object({ kind: z.literal('cancel'), requestId: z.string() }),
   /** asks for the last steps */
@@ -28,9 +36,22 @@ export type WorkerCommand = z.infer<typeof WorkerCommand>;
 
 /** worker → agent */
 export const WorkerEvent = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('loaded'), hopPort: z.int(), weightBytes: z.number() }),
+  /** it lives, and may be silent for so long from now on, because a step or a load keeps it from speaking */
+  z.object({ kind: z.literal('beat'), busyMs: z.number().min(0) }),
+  /** while it loads: of the layers that it has to read */
+  z.object({ kind: z.literal('progress'), epoch: z.int(), layers: z.int().min(0), ofLayers: z.int().min(0) }),
+  z.object({
+    kind: z.literal('loaded'),
+    epoch: z.int(),
+    hopPort: z.int(),
+    weightBytes: z.number(),
+    readLayers: z.int().min(0),
+    kvEpoch: KvEpoch,
+  }),
   /** both hops of this stage are open */
-  z.object({ kind: z.literal('linked') }),
+  z.object({ kind: z.literal('linked'), epoch: z.int() }),
+  /** a hop is gone or cannot be opened; the worker waits for its next place */
+  z.object({ kind: z.literal('unlinked'), epoch: z.int(), hop: HopSide, reason: z.string() }),
   z.object({ kind: z.literal('tokens'), tokens: z.array(TokenEvent) }),
   z.object({ kind: z.literal('request-failed'), failure: RequestFailure }),
   z.object({ kind: z.literal('stats'), stats: StageStats }),
