@@ -56,9 +56,20 @@ export class Deployer {
     this.#head = { epoch, nodeId: plan.stages[0]?.nodeId as string };
   }
 
-  /** @param from the node's address to dial from; the system chooses when undefined */
-  link(epoch: number, nodeId: string, next: HostPort, from: string | undefined): void {
-    this.#nodes.send(nodeId, { kind: 'link', epoch, next, ...(from !== undefined && { from }) });
+  /**
+   * @param from the node's address to dial from; the system chooses when undefined
+   * @param keepsKv whether all stages go on with the KV that they hold
+   */
+  link(
+    nodeId: string,
+    {
+      epoch,
+      next,
+      from,
+      keepsKv,
+    }: { epoch: number; next: HostPort; from: string | undefined; keepsKv: boolean },
+  ): void {
+    this.#nodes.send(nodeId, { kind: 'link', epoch, next, keepsKv, ...(from !== undefined && { from }) });
   }
 
   undeploy(epoch: number, nodeId: string): void {

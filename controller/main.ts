@@ -1,6 +1,5 @@
 // The controller: one per cluster. Puts its parts together: discovery suggests nodes, their events move the cluster's
 // state, the effects go back to the nodes, and the API answers over it all. It never touches a tensor.
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { EspalierError } from '../protocol/errors.ts';
 import { loadIdentity } from '../protocol/identity.ts';
@@ -12,19 +11,22 @@ import type { PlanReport } from '../protocol/plan-report.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
 import type { ChromeTrace } from '../protocol/trace.ts';
 import { createApi } from './api/server.ts';
+import { advance } from './cluster/advance.ts';
+import { requestInForce } from './cluster/deploying.ts';
 import {
-  advance,
   type Cluster,
   type ClusterInput,
   clusterReason,
   type Deployment,
   type Effect,
+  isRecovering,
   isServing,
   newCluster,
-  requestInForce,
-} from './cluster.ts';
+  type SavedDeployment,
+} from './cluster/state.ts';
 import { Deployer, type ModelPlace } from './deploy.ts';
 import { discover } from './discovery.ts';
+import { Incidents } from './incidents.ts';
 import { Links } from './links/links.ts';
 import { MeasurementStore } from './measurement-store.ts';
 import { readModelCard } from './models/card.ts';
@@ -35,6 +37,7 @@ import type { PlanAnswer, PlanQuestion } from './planner/solve.ts';
 import { PlannerThread } from './planner-thread.ts';
 import type { Planning } from './planning.ts';
 import { Requests } from './requests.ts';
+import { DeploymentStore } from './saved-deployment.ts';
 import { clusterStatus, EventLog } from './status.ts';
 import { loadTextModel } from './text-model.ts';
 import type { TokenSource } from './token-source.ts';
@@ -73,8 +76,6 @@ export interface RunningController {
 
 /** Deadlines are looked at this often. */
 const TICK_MS = 250;
-/** The stages get this long to end after the last word to their agents. */
-const GOODBYE_MS = 100;
 
 /** @throws EspalierError port_taken, model_folder_missing, model_file_missing, model_file_damaged, model_mismatch, bad_option */
 export async function startController(options: ControllerOptions): Promise<RunningController> {
@@ -85,13 +86,23 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const text = await loadTextModel(options.modelDir, { id: card.id });
   const place = { dir: folder.dir, fingerprint: folder.fingerprint };
   const { store, measurements } = await MeasurementStore.open(options.home, log);
-  const core = new Core(id, card, place, { ...options, store, measurements }, log);
+  const incidents = await Incidents.open(options.home, log);
+  const asked = {
+    modelFingerprint: folder.fingerprint,
+    planning: options.planning,
+    wantedNodes: options.nodeCount,
+  };
+  const deployments = new DeploymentStore(options.home, asked, log);
+  const previous = await deployments.read();
+  const memory = { store, measurements, incidents, deployments, previous };
+  const core = new Core(id, card, place, { ...options, ...memory }, log);
   const api = await createApi({
     source: core.requests,
     textModel: () => text,
     status: () => core.status(),
     trace: (steps) => core.trace(steps),
     plan: () => core.plan(),
+    incidents: () => incidents.report,
     links: () => core.links.report(),
     measureLinks: () => {
       core.links.measureAgain();
@@ -120,6 +131,10 @@ interface CoreOptions extends ControllerOptions {
   store: MeasurementStore;
   /** what earlier controllers have learnt; grows */
   measurements: Measurements;
+  incidents: Incidents;
+  deployments: DeploymentStore;
+  /** what an earlier controller had deployed */
+  previous: SavedDeployment | undefined;
 }
 
 /** The cluster's heart with its inlets and outlets. */
@@ -139,30 +154,41 @@ class Core {
   readonly #log: Logger;
   #discovery: { stop(): void } | undefined;
   #ticker: NodeJS.Timeout | undefined;
+  #alarm: NodeJS.Timeout | undefined;
+  /** the incidents that the last interruption had */
+  #overcome: readonly number[] = [];
   #isStopping = false;
   #headSteps = 0;
 
   constructor(id: string, card: ModelCard, model: ModelPlace, options: CoreOptions, log: Logger) {
     this.#options = options;
     this.#log = log;
-    const solve = (question: PlanQuestion) => this.#solve(question);
-    this.#cluster = newCluster(card, options.nodeCount, options.planning, options.measurements, solve);
+    this.#cluster = newCluster({
+      card,
+      modelFingerprint: model.fingerprint,
+      wantedNodes: options.nodeCount,
+      planning: options.planning,
+      measurements: options.measurements,
+      previous: options.previous,
+      incidents: options.incidents.lastNumber,
+      solve: (question) => this.#solve(question),
+    });
     this.#nodes = new Nodes(
       id,
       options.cluster,
       {
-        onConnected: (facts, address, foundBy) => {
+        onConnected: (facts, address, foundBy, held) => {
           // first, so that a plan waits for its links
           this.links.addNode({ id: facts.id, name: facts.name, host: address.host });
-          this.#take({ kind: 'node-connected', node: { facts, address, foundBy, connected: true } });
+          this.#take({ kind: 'node-connected', node: { facts, address, foundBy, connected: true }, held });
         },
         onMachine: (nodeId, machine) => {
           this.#take({ kind: 'node-machine', nodeId, machine });
           this.links.setMachine(nodeId, machine);
         },
-        onLost: (nodeId, reason) => {
+        onLost: (nodeId, reason, isSilent) => {
           // first, so that it is the reason, and not the links that go with it
-          this.#take({ kind: 'node-lost', nodeId, reason });
+          this.#take({ kind: 'node-lost', nodeId, reason, isSilent });
           this.links.removeNode(nodeId);
         },
         onEvent: (nodeId, event) => this.#stageEvent(nodeId, event),
@@ -185,13 +211,15 @@ class Core {
     this.requests = new Requests(
       {
         maxSessions,
-        generate: (request) => {
+        readiness: () => {
+          if (!this.#isStopping && isRecovering(this.#cluster)) return 'recovering';
           this.#assertServing();
-          this.#deployer.generate(request);
+          return 'serving';
         },
+        generate: (request) => this.#deployer.generate(request),
         cancel: (requestId) => this.#deployer.cancel(requestId),
       },
-      (running) => this.#take({ kind: 'requests', running }),
+      (count) => this.#take({ kind: 'requests', count }),
     );
   }
 
@@ -219,14 +247,13 @@ class Core {
     this.#discovery?.stop();
     this.links.stop();
     clearInterval(this.#ticker);
+    clearTimeout(this.#alarm);
   }
 
   async stop(): Promise<void> {
-    const { deployment } = this.#cluster;
-    for (const { nodeId } of deployment?.stages ?? [])
-      this.#deployer.undeploy(deployment?.epoch as number, nodeId);
-    if (deployment) await delay(GOODBYE_MS);
-    await this.#options.store.save(this.#cluster.measurements);
+    const { store, incidents, deployments } = this.#options;
+    await Promise.all([store.save(this.#cluster.measurements), incidents.close(), deployments.close()]);
+    // the agents keep their stages for a while: a controller that is started again goes on with them
     this.#nodes.stop();
     await Promise.all([this.#planner.close(), this.#adviser.close()]);
   }
@@ -289,13 +316,23 @@ class Core {
     if (this.#isStopping) return;
     for (const effect of advance(this.#cluster, input, performance.now())) this.#carryOut(effect);
     this.#tellLinks();
+    this.#setAlarm();
+  }
+
+  /** After a loss the next plan is due sooner than the next tick. */
+  #setAlarm(): void {
+    clearTimeout(this.#alarm);
+    const { deployment, planNotBefore } = this.#cluster;
+    const restMs = planNotBefore - performance.now();
+    if (deployment || restMs <= 0) return;
+    this.#alarm = setTimeout(() => this.#take({ kind: 'tick' }), Math.ceil(restMs));
   }
 
   /** Measuring takes processors and cables: never while a stage loads or a request runs. */
   #tellLinks(): void {
-    const { deployment, requestsRunning } = this.#cluster;
+    const { deployment, requests } = this.#cluster;
     const isLoading = deployment !== undefined && !isServing(deployment);
-    if (requestsRunning > 0) this.links.setBlocked('a request runs');
+    if (requests > 0) this.links.setBlocked('a request runs');
     else this.links.setBlocked(isLoading ? 'the stages are loading' : undefined);
     const hops = (deployment?.stages ?? []).flatMap(({ hopPath }) => hopPath ?? []);
     this.links.setHops(hops);
@@ -308,13 +345,29 @@ class Core {
         this.#deployer.deploy(effect.epoch, effect.plan, effect.hopHosts);
         break;
       case 'link':
-        this.#deployer.link(effect.epoch, effect.nodeId, effect.next, effect.from);
+        this.#deployer.link(effect.nodeId, effect);
         break;
       case 'undeploy':
         this.#deployer.undeploy(effect.epoch, effect.nodeId);
         break;
       case 'fail-requests':
         this.requests.failAll(new EspalierError(effect.code, effect.message));
+        break;
+      case 'suspend-requests':
+        this.requests.suspendAll(effect.why, effect.crashed);
+        break;
+      case 'resume-requests':
+        this.requests.resumeAll((replayMs) => this.#options.incidents.resumed(this.#overcome, replayMs));
+        break;
+      case 'incident':
+        this.#options.incidents.begin(effect.report);
+        break;
+      case 'incident-over':
+        this.#overcome = effect.outcome.numbers;
+        this.#options.incidents.end(effect.outcome);
+        break;
+      case 'save':
+        void this.#options.deployments.save(effect.deployment);
         break;
       case 'event':
         this.#note(effect.level, effect.text, effect.fix);

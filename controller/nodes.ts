@@ -1,12 +1,20 @@
 // The control connections to the agents: dials what discovery suggests, says hello, keeps each node's lease, and passes
 // typed words both ways. It decides nothing.
+import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { WebSocket } from 'ws';
 import { type ControlCommand, ControlEvent } from '../protocol/control.ts';
 import type { MachineFacts } from '../protocol/facts.ts';
-import { HEARTBEAT_MS, HELLO_TIMEOUT_MS, LEASE_MS, MAX_CONTROL_MESSAGE_BYTES } from '../protocol/limits.ts';
+import {
+  HEARTBEAT_MS,
+  HELLO_TIMEOUT_MS,
+  LEASE_MS,
+  MAX_CONTROL_BACKLOG_BYTES,
+  MAX_CONTROL_MESSAGE_BYTES,
+} from '../protocol/limits.ts';
 import { formatHostPort, type HostPort, type NodeFacts } from '../protocol/node.ts';
 import type { ProbeEvent } from '../protocol/probe.ts';
+import type { HeldStage } from '../protocol/stage.ts';
 import { ESPALIER_VERSION, PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
 import type { Candidate } from './discovery.ts';
 
@@ -17,10 +25,17 @@ const REFUSED_RETRY_MS = 10_000;
 export type StageEvent = Exclude<ControlEvent, { kind: 'hello' | 'refused' | 'facts' | 'load' } | ProbeEvent>;
 
 export interface NodesListener {
-  onConnected(facts: NodeFacts, address: HostPort, foundBy: Candidate['foundBy']): void;
+  /** @param held what it has loaded */
+  onConnected(
+    facts: NodeFacts,
+    address: HostPort,
+    foundBy: Candidate['foundBy'],
+    held: HeldStage | null,
+  ): void;
   /** what its machine is, whenever that changes */
   onMachine(nodeId: string, machine: MachineFacts): void;
-  onLost(nodeId: string, reason: string): void;
+  /** @param isSilent its lease is over, rather than its connection closed */
+  onLost(nodeId: string, reason: string, isSilent: boolean): void;
   onEvent(nodeId: string, event: StageEvent): void;
   onProbe(nodeId: string, event: ProbeEvent): void;
   /** a node that is there but will not work with this controller */
@@ -36,6 +51,7 @@ interface Connection {
 
 export class Nodes {
   readonly #controllerId: string;
+  readonly #bootId = randomUUID();
   readonly #cluster: string;
   readonly #listener: NodesListener;
   readonly #log: Logger;
@@ -72,7 +88,11 @@ export class Nodes {
 
   send(nodeId: string, command: ControlCommand): void {
     const connection = this.#connections.get(nodeId);
-    if (connection?.socket.readyState === WebSocket.OPEN) connection.socket.send(JSON.stringify(command));
+    if (connection?.socket.readyState !== WebSocket.OPEN) return;
+    // who takes nothing of it is as good as gone, and its lease will say so
+    if (connection.socket.bufferedAmount <= MAX_CONTROL_BACKLOG_BYTES)
+      connection.socket.send(JSON.stringify(command));
+    else connection.socket.terminate();
   }
 
   stop(): void {
@@ -124,6 +144,7 @@ export class Nodes {
           kind: 'hello',
           protocol: PROTOCOL_VERSION,
           controllerId: this.#controllerId,
+          controllerBootId: this.#bootId,
           cluster: this.#cluster,
           espalierVersion: ESPALIER_VERSION,
         };
@@ -138,7 +159,7 @@ export class Nodes {
       socket.on('close', () => {
         clearTimeout(timer);
         resolve('unreachable');
-        if (connection) this.#lost(connection, lastError);
+        if (connection) this.#lost(connection, lastError, false);
       });
       socket.on('message', (data) => {
         const event = parse(data.toString());
@@ -152,7 +173,7 @@ export class Nodes {
             lastHeard: performance.now(),
           };
           this.#answeredAt.set(formatHostPort(address), startOf(event.node));
-          this.#adopt(connection, address, foundBy);
+          this.#adopt(connection, address, foundBy, event.stage);
           this.#takeMachine(connection, event.facts ?? null);
           return resolve('connected');
         }
@@ -169,12 +190,17 @@ export class Nodes {
     });
   }
 
-  #adopt(connection: Connection, address: HostPort, foundBy: Candidate['foundBy']): void {
+  #adopt(
+    connection: Connection,
+    address: HostPort,
+    foundBy: Candidate['foundBy'],
+    held: HeldStage | null,
+  ): void {
     const { id } = connection.facts;
     const before = this.#connections.get(id);
     this.#connections.set(id, connection);
     before?.socket.terminate();
-    this.#listener.onConnected(connection.facts, address, foundBy);
+    this.#listener.onConnected(connection.facts, address, foundBy, held);
   }
 
   /** Facts that cannot be read come as null: what was known before still holds. */
@@ -189,11 +215,11 @@ export class Nodes {
     if (load && connection.machine) this.#takeMachine(connection, { ...connection.machine, load });
   }
 
-  #lost(connection: Connection, reason: string): void {
+  #lost(connection: Connection, reason: string, isSilent: boolean): void {
     const { id } = connection.facts;
     if (this.#connections.get(id) !== connection) return; // replaced by a newer one
     this.#connections.delete(id);
-    if (!this.#stopped) this.#listener.onLost(id, reason);
+    if (!this.#stopped) this.#listener.onLost(id, reason, isSilent);
   }
 
   #beat(): void {
@@ -204,7 +230,7 @@ export class Nodes {
     for (const connection of this.#connections.values()) {
       if (hasSlept) connection.lastHeard = now;
       if (now - connection.lastHeard > LEASE_MS) {
-        this.#lost(connection, `silent for ${LEASE_MS / 1000} s`);
+        this.#lost(connection, `silent for ${LEASE_MS / 1000} s`, true);
         connection.socket.terminate();
       } else {
         connection.socket.ping();

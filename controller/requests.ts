@@ -1,15 +1,24 @@
-// The live requests: hands each to the head stage, brings its tokens back in order, and ends it by a deadline when
-// nothing moves any more. It knows neither nodes nor plans: where the head is, the outlet knows.
+// The live requests: hands each to the head stage, brings its tokens back in order, keeps what it has while the cluster
+// recovers from a loss, and ends it by a deadline when nothing moves any more. It knows neither nodes nor plans.
 import { randomUUID } from 'node:crypto';
 import { EspalierError, isErrorCode } from '../protocol/errors.ts';
 import type { GenerateRequest, RequestFailure, TokenEvent } from '../protocol/generate.ts';
-import { MAX_REQUESTS, REQUEST_PROGRESS_TIMEOUT_MS } from '../protocol/limits.ts';
+import {
+  MAX_REQUEST_CRASHES,
+  MAX_REQUESTS,
+  RECOVERY_TIMEOUT_MS,
+  REQUEST_PROGRESS_TIMEOUT_MS,
+} from '../protocol/limits.ts';
 import type { RequestStatus } from '../protocol/status.ts';
 import { Rate } from './rate.ts';
 import type { TokenSource } from './token-source.ts';
 
 export interface HeadOutlet {
-  /** @throws EspalierError not_ready with the reason */
+  /**
+   * Whether requests go to the stages now, or are kept until the cluster has recovered.
+   * @throws EspalierError not_ready with the reason, when neither is the case
+   */
+  readiness(): 'serving' | 'recovering';
   generate(request: GenerateRequest): void;
   cancel(requestId: string): void;
   /** sessions that the stages hold at once; more wait */
@@ -18,9 +27,19 @@ export interface HeadOutlet {
 
 interface LiveRequest {
   request: GenerateRequest;
+  /** the tokens of its answer so far, for a deployment that has to go on from them */
+  generatedIds: number[];
   events: TokenEvent[];
   error: EspalierError | undefined;
-  received: number;
+  /** its last token is there, and perhaps still to be read */
+  isComplete: boolean;
+  /** whether the stages have it */
+  isSent: boolean;
+  /** why it waits for the cluster; undefined while the stages have it, or it waits for its turn there */
+  suspendedSince: number | undefined;
+  /** crashes of a stage in a row without a token in between */
+  crashes: number;
+  onNotice: ((text: string) => void) | undefined;
   wake: (() => void) | undefined;
   startedAt: number;
   firstTokenAt: number | undefined;
@@ -29,15 +48,19 @@ interface LiveRequest {
 
 export class Requests implements TokenSource {
   readonly #outlet: HeadOutlet;
-  readonly #onCount: (running: number) => void;
+  readonly #onCount: (live: number) => void;
   readonly #live = new Map<string, LiveRequest>();
   readonly #rate = new Rate(performance.now());
+  /** those that had to be sent again and have not gone on yet */
+  readonly #resuming = new Set<string>();
+  #onResumed: ((replayMs: number) => void) | undefined;
+  #resumedAt = 0;
   completed = 0;
   failedCount = 0;
   tokensTotal = 0;
   timeToFirstTokenMs: number | null = null;
 
-  constructor(outlet: HeadOutlet, onCount: (running: number) => void) {
+  constructor(outlet: HeadOutlet, onCount: (live: number) => void) {
     this.#outlet = outlet;
     this.#onCount = onCount;
   }
@@ -45,29 +68,36 @@ export class Requests implements TokenSource {
   async *generate(
     wanted: Omit<GenerateRequest, 'requestId'>,
     signal: AbortSignal,
+    onNotice?: (text: string) => void,
   ): AsyncGenerator<TokenEvent> {
     if (this.#live.size >= MAX_REQUESTS) {
       throw new EspalierError('queue_full', `${this.#live.size} requests are running or waiting already`);
     }
+    const readiness = this.#outlet.readiness();
     const request: GenerateRequest = { ...wanted, requestId: randomUUID() };
     const now = performance.now();
     const live: LiveRequest = {
       request,
+      generatedIds: [],
       events: [],
       error: undefined,
-      received: 0,
+      isComplete: false,
+      isSent: false,
+      suspendedSince: readiness === 'serving' ? undefined : now,
+      crashes: 0,
+      onNotice,
       wake: undefined,
       startedAt: now,
       firstTokenAt: undefined,
       lastProgressAt: now,
     };
     const onAbort = () => live.wake?.();
-    this.#outlet.generate(request);
     signal.addEventListener('abort', onAbort);
     this.#live.set(request.requestId, live);
     this.#onCount(this.#live.size);
     let isFinished = false;
     try {
+      if (readiness === 'serving') this.#send(live);
       while (!isFinished && !signal.aborted) {
         const event = live.events.shift();
         if (event) {
@@ -84,8 +114,9 @@ export class Requests implements TokenSource {
       }
     } finally {
       signal.removeEventListener('abort', onAbort);
-      if (!isFinished) this.#outlet.cancel(request.requestId);
+      if (!isFinished && live.isSent) this.#outlet.cancel(request.requestId);
       this.#live.delete(request.requestId);
+      this.#goesOn(request.requestId);
       this.#onCount(this.#live.size);
     }
   }
@@ -95,14 +126,16 @@ export class Requests implements TokenSource {
     const now = performance.now();
     for (const event of tokens) {
       const live = this.#live.get(event.requestId);
-      if (!live || event.index < live.received) continue;
-      if (event.index > live.received) {
-        const missing = `token ${live.received} of the answer did not arrive, ${event.index} did`;
+      const received = live?.generatedIds.length ?? 0;
+      // of a deployment that is over: what it still says, the next one says again
+      if (!live?.isSent || isOver(live) || event.index < received) continue;
+      if (event.index > received) {
+        const missing = `token ${received} of the answer did not arrive, ${event.index} did`;
         this.#end(live, new EspalierError('internal', missing));
         continue;
       }
-      live.received += 1;
       if (event.token !== null) {
+        live.generatedIds.push(event.token);
         this.tokensTotal += 1;
         this.#rate.add(now, 1);
       }
@@ -111,8 +144,11 @@ export class Requests implements TokenSource {
         this.timeToFirstTokenMs = now - live.startedAt;
       }
       live.lastProgressAt = now;
+      live.crashes = 0;
+      live.isComplete = event.finish !== null;
       live.events.push(event);
       live.wake?.();
+      this.#goesOn(event.requestId);
     }
   }
 
@@ -125,6 +161,44 @@ export class Requests implements TokenSource {
     for (const live of this.#live.values()) this.#end(live, error);
   }
 
+  /**
+   * The stages are gone: all requests wait, with what they have.
+   * @param crashed a stage crashed while it computed: a request that sees that again and again may be the cause
+   */
+  suspendAll(why: string, crashed: boolean): void {
+    const now = performance.now();
+    this.#resuming.clear();
+    for (const live of this.#live.values()) {
+      if (isOver(live)) continue;
+      const wasSent = live.isSent;
+      live.isSent = false;
+      live.suspendedSince ??= now;
+      if (crashed && wasSent) live.crashes += 1;
+      if (live.crashes >= MAX_REQUEST_CRASHES) {
+        const times = `a stage crashed ${live.crashes} times in a row while it computed this request`;
+        this.#end(live, new EspalierError('engine_failed', `${times}: ${why}`));
+        continue;
+      }
+      live.onNotice?.(why);
+    }
+  }
+
+  /**
+   * There are stages again: all that wait go on after the tokens that they have, in the order in which they came.
+   * @param onResumed called once, when each of them has its next token or is over
+   */
+  resumeAll(onResumed?: (replayMs: number) => void): void {
+    this.#resumedAt = performance.now();
+    this.#onResumed = onResumed;
+    for (const live of [...this.#live.values()]) {
+      if (live.suspendedSince === undefined || isOver(live)) continue;
+      if (live.generatedIds.length > 0 || live.crashes > 0) this.#resuming.add(live.request.requestId);
+      live.onNotice?.('the stages are back, the answer goes on');
+      this.#send(live);
+    }
+    if (this.#resuming.size === 0) this.#tellResumed();
+  }
+
   /** The stages made steps: requests that wait their turn are not stuck. */
   noteProgress(): void {
     const now = performance.now();
@@ -135,14 +209,14 @@ export class Requests implements TokenSource {
   checkDeadlines(): void {
     const now = performance.now();
     for (const live of this.#live.values()) {
-      if (now - live.lastProgressAt < REQUEST_PROGRESS_TIMEOUT_MS) continue;
-      this.#end(
-        live,
-        new EspalierError(
-          'no_progress',
-          `no stage has made a step for ${REQUEST_PROGRESS_TIMEOUT_MS / 1000} s`,
-        ),
-      );
+      if (live.suspendedSince !== undefined) {
+        if (now - live.suspendedSince < RECOVERY_TIMEOUT_MS) continue;
+        const waited = `the cluster did not recover within ${RECOVERY_TIMEOUT_MS / 1000} s`;
+        this.#end(live, new EspalierError('stage_lost', waited));
+      } else if (now - live.lastProgressAt >= REQUEST_PROGRESS_TIMEOUT_MS) {
+        const stood = `no stage has made a step for ${REQUEST_PROGRESS_TIMEOUT_MS / 1000} s`;
+        this.#end(live, new EspalierError('no_progress', stood));
+      }
     }
   }
 
@@ -162,26 +236,53 @@ export class Requests implements TokenSource {
     const now = performance.now();
     return [...this.#live.values()].map((live, place): RequestStatus => {
       const decodingMs = live.firstTokenAt === undefined ? 0 : now - live.firstTokenAt;
+      const tokens = live.generatedIds.length;
       return {
         id: live.request.requestId,
-        phase:
-          live.firstTokenAt !== undefined
-            ? 'decode'
-            : place >= this.#outlet.maxSessions
-              ? 'waiting'
-              : 'prefill',
+        phase: this.#phase(live, place),
         promptTokens: live.request.promptIds.length,
-        tokens: live.received,
-        tokensPerSecond: live.received > 1 ? ((live.received - 1) * 1000) / Math.max(decodingMs, 1) : null,
+        tokens,
+        tokensPerSecond: tokens > 1 ? ((tokens - 1) * 1000) / Math.max(decodingMs, 1) : null,
         ageMs: now - live.startedAt,
       };
     });
   }
 
+  #phase(live: LiveRequest, place: number): RequestStatus['phase'] {
+    if (live.suspendedSince !== undefined) return 'recovering';
+    if (live.firstTokenAt !== undefined) return 'decode';
+    return place >= this.#outlet.maxSessions ? 'waiting' : 'prefill';
+  }
+
+  #send(live: LiveRequest): void {
+    const { request, generatedIds } = live;
+    live.isSent = true;
+    live.suspendedSince = undefined;
+    live.lastProgressAt = performance.now();
+    this.#outlet.generate(
+      generatedIds.length > 0 ? { ...request, generatedIds: [...generatedIds] } : request,
+    );
+  }
+
   #end(live: LiveRequest, error: EspalierError): void {
     live.error ??= error;
     live.wake?.();
+    this.#goesOn(live.request.requestId);
   }
+
+  #goesOn(requestId: string): void {
+    if (this.#resuming.delete(requestId) && this.#resuming.size === 0) this.#tellResumed();
+  }
+
+  #tellResumed(): void {
+    this.#onResumed?.(performance.now() - this.#resumedAt);
+    this.#onResumed = undefined;
+  }
+}
+
+/** There is nothing more to come. */
+function isOver({ isComplete, error }: LiveRequest): boolean {
+  return error !== undefined || isComplete;
 }
 
 function wakeOf(live: LiveRequest): Promise<void> {

@@ -4,7 +4,7 @@ import type { LinkFinding } from '../protocol/links.ts';
 import { formatHostPort } from '../protocol/node.ts';
 import type { ClusterEvent, ClusterStatus, NodeStatus, StageStatus } from '../protocol/status.ts';
 import { ESPALIER_VERSION } from '../protocol/version.ts';
-import { type Cluster, clusterReason, clusterState } from './cluster.ts';
+import { type Cluster, clusterReason, clusterState } from './cluster/state.ts';
 import type { HopPath } from './links/hop-path.ts';
 import { machineStatus } from './machine-status.ts';
 import type { Requests } from './requests.ts';

@@ -71,7 +71,12 @@ export const ControlEvent = z.discriminatedUnion('kind', [
     kvEpoch: KvEpoch,
   }),
   /** while it loads: of the layers that it has to read */
-  z.object({ kind: z.literal('stage-progress'), epoch: z.int(), layers: z.int().min(0), ofLayers: z.int().min(0) }),
+  z.object({
+    kind: z.literal('stage-progress'),
+    epoch: z.int(),
+    layers: z.int().min(0),
+    ofLayers: z.int().min(0),
+  }),
   z.object({ kind: z.literal('stage-linked'), epoch: z.int() }),
   /** a hop of it is gone, or cannot be opened; the stage lives, keeps what it holds and waits for its next place */
   z.object({

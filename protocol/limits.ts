@@ -35,11 +35,13 @@ export const PLANNER_TIMEOUT_MS = 120_000;
 
 /** A control message: the largest is `generate` with 163,840 token ids of at most 7 characters each: 1.1 MiB. */
 export const MAX_CONTROL_MESSAGE_BYTES = 4 * MIB;
+/** What waits to be taken on one control connection: a dozen of the largest messages. */
+export const MAX_CONTROL_BACKLOG_BYTES = 64 * MIB;
 /** The controller's hello must come this soon after a control connection opens. */
 export const HELLO_TIMEOUT_MS = 3_000;
-/** Control heartbeats; a node is lost when none was answered for LEASE_MS. */
-export const HEARTBEAT_MS = 1_000;
-export const LEASE_MS = 5_000;
+/** Control heartbeats; a node is lost when none was answered for LEASE_MS, which is noticed within one more. */
+export const HEARTBEAT_MS = 500;
+export const LEASE_MS = 3_500;
 
 /** Rows in one step: sessions that decode together. 64 rows of R1's hidden state are 1.8 MiB in float32. */
 export const MAX_ROWS = 64;
@@ -87,6 +89,12 @@ export const LOAD_TIMEOUT_MS = 900_000;
 export const LINK_TIMEOUT_MS = 10_000;
 /** A request without any token or progress for this long has failed: the slowest prefill chunk on a CPU takes seconds. */
 export const REQUEST_PROGRESS_TIMEOUT_MS = 120_000;
+/** A request waits this long for a cluster that recovers: longer than loading all stages anew may take. */
+export const RECOVERY_TIMEOUT_MS = LOAD_TIMEOUT_MS + 60_000;
+/** A request during which a stage crashed so many times in a row, without a token in between, is the probable cause. */
+export const MAX_REQUEST_CRASHES = 3;
+/** Incidents that are kept, in memory and in the controller's home; as JSON one takes at most 2 KiB. */
+export const MAX_INCIDENTS = 500;
 
 /** A worker that was asked to stop is killed after this long; Ctrl-C must end everything within two seconds. */
 export const WORKER_STOP_MS = 500;

@@ -9,8 +9,15 @@ import { KvUse } from './stage.ts';
 
 export const STATUS_PATH = '/cluster/v1/status';
 
-/** starting: no plan yet · deploying: stages load · serving · degraded: was serving, cannot now · stopping */
-export const ClusterState = z.enum(['starting', 'deploying', 'serving', 'degraded', 'stopping']);
+/** starting: no plan yet · deploying: stages load · serving · recovering: was serving, will again shortly · degraded: was serving, cannot now · stopping */
+export const ClusterState = z.enum([
+  'starting',
+  'deploying',
+  'serving',
+  'recovering',
+  'degraded',
+  'stopping',
+]);
 export type ClusterState = z.infer<typeof ClusterState>;
 
 const ShownLabel = z.string().max(MAX_SHOWN_LABEL_CHARS);
@@ -118,7 +125,8 @@ export type StageStatus = z.infer<typeof StageStatus>;
 
 export const RequestStatus = z.object({
   id: z.string(),
-  phase: z.enum(['waiting', 'prefill', 'decode']),
+  /** recovering: a stage was lost; it goes on from its tokens when the cluster serves again */
+  phase: z.enum(['waiting', 'prefill', 'decode', 'recovering']),
   promptTokens: z.int(),
   tokens: z.int(),
   tokensPerSecond: z.number().nullable(),

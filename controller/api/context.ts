@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { Logger } from 'pino';
 import { EspalierError } from '../../protocol/errors.ts';
+import type { IncidentsReport } from '../../protocol/incidents.ts';
 import { MAX_REQUESTS } from '../../protocol/limits.ts';
 import type { LinksReport } from '../../protocol/links.ts';
 import type { PlanReport } from '../../protocol/plan-report.ts';
@@ -23,6 +24,8 @@ export interface ApiDeps {
   trace(steps: number): Promise<ChromeTrace>;
   /** the plan in force with its reasons; @throws EspalierError not_ready */
   plan(): Promise<PlanReport>;
+  /** what went wrong, newest last */
+  incidents(): IncidentsReport;
   links(): LinksReport;
   /** has all links measured again, when no request runs */
   measureLinks(): LinksReport;
@@ -88,7 +91,7 @@ export class Exchanges {
 export function servingModel({ textModel, status }: ApiDeps, requested?: string | undefined): TextModel {
   const { state, reason } = status();
   const model = textModel();
-  if (state !== 'serving' || model === undefined) {
+  if ((state !== 'serving' && state !== 'recovering') || model === undefined) {
     throw new EspalierError('not_ready', `The cluster is ${state}: ${reason ?? 'no model is loaded yet'}.`);
   }
   if (requested !== undefined && requested !== model.id) throw unknownModel(requested, model);

@@ -1,6 +1,7 @@
 // The routes that belong to no dialect: the front page, health, the status, the plan, the trace, the links.
 import type { FastifyInstance } from 'fastify';
 import { EspalierError } from '../../protocol/errors.ts';
+import { INCIDENTS_PATH } from '../../protocol/incidents.ts';
 import { MAX_TRACE_STEPS } from '../../protocol/limits.ts';
 import { LINKS_PATH, MEASURE_LINKS_PATH } from '../../protocol/links.ts';
 import { PLAN_PATH } from '../../protocol/plan-report.ts';
@@ -29,6 +30,8 @@ export function generalRoutes(app: FastifyInstance, { deps }: ApiContext, routes
   app.get(PLAN_PATH, () => deps.plan());
 
   app.get(TRACE_PATH, ({ query }) => deps.trace(stepCount(query)));
+
+  app.get(INCIDENTS_PATH, () => deps.incidents());
 
   app.get(LINKS_PATH, () => deps.links());
 

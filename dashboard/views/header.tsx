@@ -9,6 +9,7 @@ const STATES: Record<ClusterState, { mark: string; tone: Tone }> = {
   starting: { mark: '○', tone: 'warn' },
   deploying: { mark: '◐', tone: 'warn' },
   serving: { mark: '●', tone: 'good' },
+  recovering: { mark: '◐', tone: 'warn' },
   degraded: { mark: '▲', tone: 'bad' },
   stopping: { mark: '■', tone: 'quiet' },
 };

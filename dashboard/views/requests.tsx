@@ -35,14 +35,19 @@ export function Requests({ status, lines }: Props) {
   );
 }
 
-const MARKS: Record<RequestStatus['phase'], string> = { waiting: '○', prefill: '◐', decode: '●' };
+const MARKS: Record<RequestStatus['phase'], string> = {
+  waiting: '○',
+  prefill: '◐',
+  decode: '●',
+  recovering: '◌',
+};
 
 function RequestLine({ request }: { request: RequestStatus }) {
   return (
     <Box>
       <Cell width={1}>{MARKS[request.phase]}</Cell>
       <Cell width={12}>{printable(request.id)}</Cell>
-      <Cell width={7}>{request.phase}</Cell>
+      <Cell width={10}>{request.phase}</Cell>
       <Cell width={6} align="right">
         {formatAge(request.ageMs)}
       </Cell>

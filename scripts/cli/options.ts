@@ -1,7 +1,7 @@
 // The options that several commands share, and the checks of their values. A wrong value is a usage error that names
 // the option and what it takes.
 import { InvalidArgumentError, Option } from 'commander';
-import { MAX_REQUESTS, MAX_TRACE_STEPS } from '../../protocol/limits.ts';
+import { MAX_INCIDENTS, MAX_REQUESTS, MAX_TRACE_STEPS } from '../../protocol/limits.ts';
 import { ClusterName, DEFAULT_CLUSTER } from '../../protocol/node.ts';
 import { Goal } from '../../protocol/plan.ts';
 
@@ -48,6 +48,10 @@ export function parseTokenCount(text: string): number {
 
 export function parseStepCount(text: string): number {
   return parseInteger(text, 1, MAX_TRACE_STEPS, `a number of steps from 1 to ${MAX_TRACE_STEPS}`);
+}
+
+export function parseIncidentCount(text: string): number {
+  return parseInteger(text, 1, MAX_INCIDENTS, `a number of incidents from 1 to ${MAX_INCIDENTS}`);
 }
 
 export function parseStreamCount(text: string): number {

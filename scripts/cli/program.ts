@@ -9,6 +9,7 @@ import { dashboardCommand } from './dashboard.ts';
 import { demoCommand } from './demo.ts';
 import { EXIT } from './exit-codes.ts';
 import { factsCommand } from './facts.ts';
+import { incidentsCommand } from './incidents.ts';
 import { linksCommand } from './links.ts';
 import { packageFacts } from './package-root.ts';
 import { planCommand } from './plan.ts';
@@ -25,6 +26,7 @@ Examples:
   espalier plan                          which node holds which layers, and why
   espalier trace                         why it is slow
   espalier links                         how fast the links between the nodes are, and what to mend
+  espalier incidents                     what went wrong, and what was done about it
   espalier facts                         what this machine is
 
 State lies under ESPALIER_HOME (default ~/.espalier).
@@ -45,6 +47,7 @@ export function buildProgram(exit: (code: number) => void): Command {
     planCommand,
     traceCommand,
     linksCommand,
+    incidentsCommand,
     chatCommand,
     factsCommand,
   ];

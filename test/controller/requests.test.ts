@@ -12,15 +12,21 @@ function setUp() {
   const sent: GenerateRequest[] = [];
   const cancelled: string[] = [];
   const counts: number[] = [];
+  const state: { readiness: 'serving' | 'recovering' } = { readiness: 'serving' };
   const requests = new Requests(
-    { maxSessions: 1, generate: (request) => sent.push(request), cancel: (id) => cancelled.push(id) },
+    {
+      maxSessions: 1,
+      readiness: () => state.readiness,
+      generate: (request) => sent.push(request),
+      cancel: (id) => cancelled.push(id),
+    },
     (running) => counts.push(running),
   );
   const token = (index: number, finish: TokenEvent['finish'] = null): TokenEvent => {
     const requestId = sent.at(-1)?.requestId ?? '';
     return { requestId, index, token: finish === 'stop' ? null : 100 + index, finish };
   };
-  return { requests, sent, cancelled, counts, token };
+  return { requests, sent, cancelled, counts, token, state };
 }
 
 async function collect(events: AsyncIterable<TokenEvent>): Promise<(number | null)[]> {
@@ -96,4 +102,71 @@ test('requests over the sessions are told as waiting', async () => {
   abort.abort();
   await Promise.all(answers);
   assert.deepEqual([requests.running, requests.waiting], [0, 0]);
+});
+
+test('what was interrupted goes on after the tokens that it has, with nothing twice and nothing missing', async () => {
+  const { requests, sent, token } = setUp();
+  const notices: string[] = [];
+  const abort = new AbortController();
+  const answer = collect(requests.generate(WANTED, abort.signal, (text) => notices.push(text)));
+  requests.receive([token(0), token(1)]);
+  requests.suspendAll('b is lost', false);
+  assert.equal(requests.list()[0]?.phase, 'recovering');
+  requests.receive([token(2)]);
+  assert.equal(requests.tokensTotal, 2, 'what the old deployment still says does not count');
+  let replayMs: number | undefined;
+  requests.resumeAll((ms) => {
+    replayMs = ms;
+  });
+  assert.deepEqual(sent[1], { ...sent[0], generatedIds: [100, 101] });
+  assert.equal(replayMs, undefined, 'it has no new token yet');
+  requests.receive([token(2), token(3, 'stop')]);
+  assert.deepEqual(await answer, [100, 101, 102, null]);
+  assert.ok(replayMs !== undefined);
+  assert.deepEqual(notices, ['b is lost', 'the stages are back, the answer goes on']);
+});
+
+test('who comes while the cluster recovers waits for it, who leaves then needs no cancel', async () => {
+  const { requests, sent, cancelled, token, state } = setUp();
+  state.readiness = 'recovering';
+  const abort = new AbortController();
+  const left = collect(requests.generate(WANTED, abort.signal));
+  const answer = collect(requests.generate(WANTED, new AbortController().signal));
+  abort.abort();
+  await left;
+  assert.deepEqual([sent.length, cancelled.length], [0, 0]);
+  requests.resumeAll();
+  assert.equal(sent.length, 1);
+  requests.receive([token(0, 'length')]);
+  assert.deepEqual(await answer, [100]);
+});
+
+test('an answer whose end has come is not asked for again', async () => {
+  const { requests, sent, token } = setUp();
+  const events = requests.generate(WANTED, new AbortController().signal);
+  const first = events.next();
+  requests.receive([token(0), token(1, 'stop')]);
+  await first;
+  await events.next();
+  requests.suspendAll('b is lost', true);
+  requests.resumeAll();
+  assert.equal(sent.length, 1);
+  assert.equal((await events.next()).done, true);
+});
+
+test('a request under which a stage crashes again and again without a token ends, with the reason', async () => {
+  const { requests, sent, token } = setUp();
+  const answer = collect(requests.generate(WANTED, new AbortController().signal));
+  for (let crash = 0; crash < 2; crash++) {
+    requests.suspendAll('b crashed', true);
+    requests.resumeAll();
+  }
+  requests.receive([token(0)]);
+  for (let crash = 0; crash < 3; crash++) {
+    assert.equal(sent.length, 3 + crash, 'a token in between begins the count anew');
+    requests.suspendAll('b crashed', true);
+    requests.resumeAll();
+  }
+  await assert.rejects(answer, { code: 'engine_failed', message: /crashed 3 times in a row .*: b crashed/ });
+  assert.equal(sent.length, 5);
 });

@@ -5,6 +5,7 @@ import pino from 'pino';
 import { type Api, type ApiOptions, createApi } from '../../../controller/api/server.ts';
 import { makeTrace } from '../../../controller/trace/trace.ts';
 import { EspalierError } from '../../../protocol/errors.ts';
+import type { Incident } from '../../../protocol/incidents.ts';
 import type { LinksReport } from '../../../protocol/links.ts';
 import type { HostPort } from '../../../protocol/node.ts';
 import type { ClusterState, ClusterStatus } from '../../../protocol/status.ts';
@@ -13,6 +14,20 @@ import { paperReport } from '../planner/support.ts';
 import { ScriptedSource } from '../scripted-source.ts';
 import { demoTextModel } from '../support.ts';
 import { ring } from '../trace/ring.ts';
+
+/** What it says went wrong. */
+export const SAMPLE_INCIDENT: Incident = {
+  number: 7,
+  at: Date.UTC(2026, 10, 22, 12),
+  node: 'studio-2',
+  code: 'stage_lost',
+  seen: 'studio-2 is lost: silent for 3.5 s',
+  fix: 'Look at the agent on studio-2; it is used again when it is back.',
+  requests: 2,
+  outcome: 'serving',
+  done: 'serving r1: layers studio-1 0–5 → studio-3 6–11; 3 layers were read from the disk',
+  pause: { planMs: 20, loadMs: 900, linkMs: 40, replayMs: 140 },
+};
 
 /** What its stages tell of their last 300 steps. */
 const TRACED = ring({ computeUs: [900, 500, 700], linkUs: [60, 60, 60], steps: 300 });
@@ -55,6 +70,7 @@ export async function startApi(
         if (status.state !== 'serving') throw new EspalierError('not_ready', `it is ${status.state}`);
         return onPaper;
       },
+      incidents: () => ({ incidents: [SAMPLE_INCIDENT] }),
       links: () => links,
       measureLinks: () => {
         links = measuredLinks(Date.now());

@@ -1,0 +1,151 @@
+// The heart of the controller, without I/O: one event in, a new state and effects out. Here is only which part takes
+// which event: deploying.ts makes plans real, losing.ts ends them.
+import type { HeldStage } from '../../protocol/stage.ts';
+import { measuredLinks } from '../links/measured-links.ts';
+import { plannerNode } from '../planner/from-facts.ts';
+import { learn } from '../planner/measurements.ts';
+import { linkWhenLoaded, nowServing, reconsider, tryToPlan } from './deploying.ts';
+import {
+  hopsGone,
+  lateDeployment,
+  nodeLost,
+  nodeStartedAnew,
+  silentStage,
+  stageFailed,
+  stageUnlinked,
+} from './losing.ts';
+import {
+  type Cluster,
+  type ClusterInput,
+  type DeployedStage,
+  type Deployment,
+  type Effect,
+  isServing,
+  type KnownNode,
+  stageOf,
+} from './state.ts';
+
+/**
+ * Takes one event. Changes `cluster` in place.
+ * @param now milliseconds on a clock that never jumps
+ * @returns what is to be done, in order
+ */
+export function advance(cluster: Cluster, input: ClusterInput, now: number): Effect[] {
+  switch (input.kind) {
+    case 'node-connected':
+      return [...nodeConnected(cluster, input.node, input.held, now), ...tick(cluster, now)];
+    case 'node-machine': {
+      const node = cluster.nodes.get(input.nodeId);
+      if (node) node.machine = input.machine;
+      return [];
+    }
+    case 'node-lost':
+      return nodeLost(cluster, input, now);
+    case 'stage-progress':
+      return onStage(cluster, input, (stage) => {
+        stage.progress = { layers: input.layers, ofLayers: input.ofLayers };
+        return [];
+      });
+    case 'stage-loaded':
+      return onStage(cluster, input, (stage, deployment) => {
+        const { hop, pid, weightBytes, readLayers, kvEpoch } = input;
+        Object.assign(stage, { state: 'loaded', hop, pid, weightBytes, readLayers, kvEpoch, heardAt: now });
+        // an agent that may not listen where it was asked to listens where the controller reaches it
+        if (stage.hopPath?.listenAddress !== hop.host) stage.hopPath = undefined;
+        holds(cluster, deployment, stage);
+        return linkWhenLoaded(deployment, now);
+      });
+    case 'stage-linked':
+      return onStage(cluster, input, (stage, deployment) => {
+        stage.state = 'linked';
+        stage.heardAt = now;
+        return isServing(deployment) ? nowServing(cluster, deployment, now) : [];
+      });
+    case 'stage-unlinked':
+      return onStage(cluster, input, (stage, deployment) =>
+        stageUnlinked(cluster, { deployment, stage, ...input }, now),
+      );
+    case 'stage-failed':
+      return onStage(cluster, input, (stage, deployment) =>
+        stageFailed(cluster, { deployment, stage, ...input }, now),
+      );
+    case 'stats':
+      return onStage(cluster, input, (stage, deployment) => {
+        learnFrom(cluster, deployment, stage, input.stats);
+        stage.stats = input.stats;
+        stage.heardAt = now;
+        stage.stepTimeMs = input.stats.stepTimeMs ?? stage.stepTimeMs;
+        return [];
+      });
+    case 'requests':
+      cluster.requests = input.count;
+      cluster.lastBusyAt = now;
+      return [];
+    case 'links':
+      cluster.hopPaths = input.paths;
+      cluster.links = measuredLinks(input.paths);
+      cluster.linksPending = input.isPending;
+      return [...hopsGone(cluster, now), ...tick(cluster, now)];
+    case 'tick':
+      return tick(cluster, now);
+  }
+}
+
+function nodeConnected(cluster: Cluster, node: KnownNode, held: HeldStage | null, now: number): Effect[] {
+  const { id, name } = node.facts;
+  const before = cluster.nodes.get(id);
+  cluster.nodes.set(id, node);
+  cluster.firstNodeAt ??= now;
+  cluster.lastNodeAt = now;
+  if (held) cluster.held.set(id, held);
+  else cluster.held.delete(id);
+  // an agent takes no deployment that is older than what it has
+  if (held && !cluster.deployment) cluster.epoch = Math.max(cluster.epoch, held.epoch);
+  const told: Effect = {
+    kind: 'event',
+    level: 'info',
+    text: `${name} is ${before ? 'back' : `found by ${node.foundBy}`}`,
+  };
+  return before?.connected ? [told, ...nodeStartedAnew(cluster, node, before, now)] : [told];
+}
+
+function holds(cluster: Cluster, { epoch, plan }: Deployment, { nodeId }: DeployedStage): void {
+  const place = plan.stages.find((stage) => stage.nodeId === nodeId);
+  if (!place) return;
+  const { index, range } = place;
+  const { modelFingerprint } = cluster;
+  cluster.held.set(nodeId, { epoch, index, stageCount: plan.stages.length, range, modelFingerprint });
+}
+
+/** Events of a stage count only for the deployment that it belongs to. */
+function onStage(
+  cluster: Cluster,
+  input: { nodeId: string; epoch: number },
+  change: (stage: DeployedStage, deployment: Deployment) => Effect[],
+): Effect[] {
+  const { deployment } = cluster;
+  const stage = stageOf(cluster, input.nodeId);
+  if (!deployment || !stage || deployment.epoch !== input.epoch) return [];
+  return change(stage, deployment);
+}
+
+function learnFrom(
+  cluster: Cluster,
+  deployment: Deployment,
+  stage: DeployedStage,
+  stats: NonNullable<DeployedStage['stats']>,
+): void {
+  const place = deployment.plan.stages.find(({ nodeId }) => nodeId === stage.nodeId);
+  const known = cluster.nodes.get(stage.nodeId);
+  if (!place || !known) return;
+  const node = plannerNode(known);
+  learn(cluster.measurements, cluster.card, { node, range: place.range }, stage.stats, stats);
+}
+
+function tick(cluster: Cluster, now: number): Effect[] {
+  const { deployment } = cluster;
+  if (!deployment) return tryToPlan(cluster, now);
+  const lost = [...silentStage(cluster, deployment, now), ...lateDeployment(cluster, deployment, now)];
+  if (lost.length > 0) return lost;
+  return isServing(deployment) ? reconsider(cluster, deployment, now) : [];
+}

@@ -1,0 +1,284 @@
+// From a plan to a cluster that serves: when to plan and over whom, what each stage is told, and when a better plan
+// takes the place of the one in force.
+import { EspalierError } from '../../protocol/errors.ts';
+import { LINKS_WAIT_MS } from '../../protocol/limits.ts';
+import type { HostPort } from '../../protocol/node.ts';
+import { formatRange, type Plan } from '../../protocol/plan.ts';
+import type { HeldStage } from '../../protocol/stage.ts';
+import { bestHop, type HopPath } from '../links/hop-path.ts';
+import type { PlanRequest } from '../planner/inputs.ts';
+import { planRequest } from '../planning.ts';
+import {
+  type Cluster,
+  connectedNodes,
+  type DeployedStage,
+  type Deployment,
+  type Effect,
+  isRecovering,
+  type KnownNode,
+  nameOf,
+  type SavedDeployment,
+} from './state.ts';
+
+/** Without a wanted number, a plan waits until no new node has come for this long. */
+const SETTLE_MS = 3_000;
+/** A controller that was started anew waits this long for the nodes of its last deployment before it plans without them. */
+const ADOPT_WAIT_MS = 3_000;
+/** What failed by itself more often is planned anew. */
+const MAX_TRIES = 2;
+/** A better plan is taken when the cluster has been idle for this long. */
+const IDLE_MS = 2_000;
+
+/** Deploys again what was there before where that is possible, and the best plan over the nodes that are there otherwise. */
+export function tryToPlan(cluster: Cluster, now: number): Effect[] {
+  if (connectedNodes(cluster).length === 0 || now < cluster.planNotBefore) return [];
+  const isWorthIt = cluster.failures <= MAX_TRIES;
+  const again =
+    isWorthIt && cluster.previous && canDeployAgain(cluster, cluster.previous, now)
+      ? cluster.previous
+      : undefined;
+  if (again) return deploy(cluster, again.plan, now);
+  const isFirst = !cluster.hasServed;
+  if (isFirst && cluster.previous && now - (cluster.firstNodeAt ?? now) < ADOPT_WAIT_MS) return [];
+  if (!isRecovering(cluster) && !isSettled(cluster, now)) return [];
+  try {
+    const plan = bestPlan(cluster, now);
+    return plan ? deploy(cluster, plan, now) : [];
+  } catch (error) {
+    if (!(error instanceof EspalierError)) throw error;
+    return impossible(cluster, error);
+  }
+}
+
+function isSettled(cluster: Cluster, now: number): boolean {
+  const { wantedNodes, hasServed, lastNodeAt } = cluster;
+  if (!hasServed && wantedNodes !== undefined && usableNodes(cluster, now).length < wantedNodes) return false;
+  if (wantedNodes === undefined && now - lastNodeAt < SETTLE_MS) return false;
+  return !waitsForLinks(cluster, now);
+}
+
+/** Nodes that are there, trusted, and reach each other: their stages are moved, and most of them need to read nothing. */
+function canDeployAgain(cluster: Cluster, { epoch, plan }: SavedDeployment, now: number): boolean {
+  const isThere = plan.stages.every(({ nodeId, range }) => {
+    if (!cluster.nodes.get(nodeId)?.connected) return false;
+    // after a restart of the controller only what is loaded is worth it; after a loss, one of them may read again
+    return cluster.hasServed || isSame(cluster.held.get(nodeId), { epoch, range }, cluster.modelFingerprint);
+  });
+  if (!isThere) return false;
+  if (cluster.hasServed && plan.stages.some(({ nodeId }) => isLeftOut(cluster, nodeId, now))) return false;
+  return plan.stages.every(({ nodeId }, index) => {
+    const before = plan.stages[(index + plan.stages.length - 1) % plan.stages.length];
+    if (!before || before.nodeId === nodeId) return true;
+    const ways = cluster.hopPaths.filter(({ from, to }) => from === before.nodeId && to === nodeId);
+    return ways.length === 0
+      ? cluster.hopPaths.length === 0 || !cluster.hasServed
+      : wayTo(cluster, ways, now) !== undefined;
+  });
+}
+
+function isSame(
+  held: HeldStage | undefined,
+  place: Pick<HeldStage, 'epoch' | 'range'>,
+  fingerprint: string,
+): boolean {
+  return (
+    held?.epoch === place.epoch &&
+    held.modelFingerprint === fingerprint &&
+    held.range.start === place.range.start &&
+    held.range.end === place.range.end
+  );
+}
+
+/** It failed too often, or could not be loaded; a node that was merely lost and is back is welcome to what it holds. */
+function isLeftOut(cluster: Cluster, nodeId: string, now: number): boolean {
+  return !cluster.held.has(nodeId) && cluster.mistrust.isNodeResting(nodeId, now);
+}
+
+/** A plan is only as good as what is known of the links; but nobody waits for ever. */
+function waitsForLinks(cluster: Cluster, now: number): boolean {
+  return cluster.linksPending && now - cluster.lastNodeAt < LINKS_WAIT_MS;
+}
+
+/** The nodes that a plan may use: those that do not rest, or all where nobody else is there. */
+function usableNodes(cluster: Cluster, now: number): KnownNode[] {
+  const here = connectedNodes(cluster);
+  const rested = here.filter(({ facts }) => !cluster.mistrust.isNodeResting(facts.id, now));
+  return rested.length > 0 ? rested : here;
+}
+
+/**
+ * The best plan over the nodes that can be relied on, or over all where these cannot hold the model.
+ * @returns undefined while it is thought about
+ * @throws EspalierError not_enough_nodes, bad_option
+ */
+function bestPlan(cluster: Cluster, now: number): Plan | undefined {
+  const { memo, lastResort, epoch, previous } = cluster;
+  const usable = usableNodes(cluster, now);
+  const all = connectedNodes(cluster);
+  try {
+    return memo.plan(epoch, requestOver(cluster, usable), previous?.plan)?.plan;
+  } catch (error) {
+    if (!(error instanceof EspalierError) || usable.length === all.length) throw error;
+    return lastResort.plan(epoch, requestOver(cluster, all), previous?.plan)?.plan;
+  }
+}
+
+function requestOver(cluster: Cluster, nodes: readonly KnownNode[]): PlanRequest {
+  const { card, planning, links, measurements, wantedNodes } = cluster;
+  return planRequest(card, { nodes, links, measurements }, planning, wantedNodes);
+}
+
+/** The question that the plan in force answers, with what is known today; undefined while there is none. */
+export function requestInForce(cluster: Cluster): PlanRequest | undefined {
+  const { deployment } = cluster;
+  if (!deployment) return undefined;
+  const isPart = ({ facts }: KnownNode) => deployment.plan.stages.some(({ nodeId }) => nodeId === facts.id);
+  const nodes = [...cluster.nodes.values()].filter((node) => node.connected || isPart(node));
+  return requestOver(cluster, nodes);
+}
+
+/** No plan: whoever waits is told what is missing. Told once, until something changes. */
+function impossible(cluster: Cluster, error: EspalierError): Effect[] {
+  const isNew = cluster.reason !== error.message;
+  const { lost } = cluster;
+  cluster.reason = error.message;
+  cluster.failure = error.code;
+  cluster.lost = undefined;
+  const effects: Effect[] = [];
+  if (lost) {
+    if (cluster.requests > 0)
+      effects.push({ kind: 'fail-requests', code: error.code, message: error.message });
+    effects.push({
+      kind: 'incident-over',
+      outcome: {
+        numbers: lost.incidents,
+        outcome: 'impossible',
+        done: error.message,
+        ...{ planMs: undefined, loadMs: undefined, linkMs: undefined },
+      },
+    });
+  }
+  if (isNew) effects.push({ kind: 'event', level: 'error', text: error.message, fix: error.solve });
+  return effects;
+}
+
+function wayTo(cluster: Cluster, ways: readonly HopPath[], now: number): HopPath | undefined {
+  const [any] = ways;
+  const rested = ways.filter((path) => !cluster.mistrust.isWayResting(path, now));
+  return any && bestHop(rested, any.from, any.to);
+}
+
+function deploy(cluster: Cluster, plan: Plan, now: number): Effect[] {
+  const ringBefore = (index: number) => plan.stages[(index + plan.stages.length - 1) % plan.stages.length];
+  const hopPaths = plan.stages.map(({ nodeId, index }) =>
+    wayTo(
+      cluster,
+      cluster.hopPaths.filter(({ from, to }) => from === ringBefore(index)?.nodeId && to === nodeId),
+      now,
+    ),
+  );
+  cluster.epoch += 1;
+  const { epoch } = cluster;
+  cluster.deployment = {
+    epoch,
+    plan,
+    since: now,
+    loadedAt: undefined,
+    servingSince: undefined,
+    stages: plan.stages.map((stage, index) => ({
+      nodeId: stage.nodeId,
+      state: 'loading',
+      hop: undefined,
+      hopPath: hopPaths[index],
+      pid: undefined,
+      weightBytes: stage.weightBytes,
+      progress: undefined,
+      readLayers: undefined,
+      kvEpoch: null,
+      stats: undefined,
+      heardAt: now,
+      stepTimeMs: undefined,
+    })),
+  };
+  const text = `deploying ${cluster.card.id} on ${plan.stages.length} node${plan.stages.length === 1 ? '' : 's'}`;
+  const hopHosts = hopPaths.map((path) => path?.listenAddress);
+  return [
+    { kind: 'event', level: 'info', text },
+    ...endOthers(cluster, plan),
+    { kind: 'deploy', epoch, plan, hopHosts },
+  ];
+}
+
+/** Nodes that hold a stage of an earlier deployment and have no part in this one free their memory. */
+function endOthers(cluster: Cluster, plan: Plan): Effect[] {
+  const effects: Effect[] = [];
+  for (const [nodeId, { epoch }] of cluster.held) {
+    if (plan.stages.some((stage) => stage.nodeId === nodeId)) continue;
+    cluster.held.delete(nodeId);
+    if (cluster.nodes.get(nodeId)?.connected) effects.push({ kind: 'undeploy', epoch, nodeId });
+  }
+  return effects;
+}
+
+export function linkWhenLoaded(deployment: Deployment, now: number): Effect[] {
+  const { stages, epoch } = deployment;
+  if (!stages.every((stage) => stage.state === 'loaded')) return [];
+  deployment.loadedAt = now;
+  // KV of some layers is of no use without that of the others, of the very same steps
+  const [first] = stages;
+  const keepsKv = first?.kvEpoch !== null && stages.every(({ kvEpoch }) => kvEpoch === first?.kvEpoch);
+  return stages.map((stage, index) => {
+    const next = stages[(index + 1) % stages.length] as DeployedStage;
+    const hop = next.hop as HostPort;
+    const { hopPath: path } = next;
+    const way = path
+      ? { next: { host: path.dialAddress, port: hop.port }, from: path.localAddress }
+      : { next: hop, from: undefined };
+    return { kind: 'link', epoch, nodeId: stage.nodeId, ...way, keepsKv };
+  });
+}
+
+export function nowServing(cluster: Cluster, deployment: Deployment, now: number): Effect[] {
+  const { lost } = cluster;
+  const { epoch, plan, since, loadedAt, stages } = deployment;
+  cluster.hasServed = true;
+  cluster.reason = undefined;
+  cluster.failure = undefined;
+  cluster.lost = undefined;
+  cluster.previous = { epoch, plan };
+  deployment.servingSince = now;
+  const parts = plan.stages.map(({ nodeId, range }) => `${nameOf(cluster, nodeId)} ${formatRange(range)}`);
+  const text = `serving ${cluster.card.id}: layers ${parts.join(' → ')}`;
+  const effects: Effect[] = [
+    { kind: 'event', level: 'info', text },
+    { kind: 'save', deployment: cluster.previous },
+  ];
+  if (lost) {
+    const read = stages.reduce((sum, { readLayers }) => sum + (readLayers ?? 0), 0);
+    const done = `${text}; ${read} layers were read from the disk`;
+    effects.push({
+      kind: 'incident-over',
+      outcome: {
+        numbers: lost.incidents,
+        outcome: 'serving',
+        done,
+        planMs: since - lost.at,
+        loadMs: loadedAt === undefined ? undefined : loadedAt - since,
+        linkMs: loadedAt === undefined ? undefined : now - loadedAt,
+      },
+    });
+  }
+  if (cluster.requests > 0) effects.push({ kind: 'resume-requests' });
+  return effects;
+}
+
+/** A node that came back or late, and a new cable, are made use of when nobody is disturbed and the plan gets better. */
+export function reconsider(cluster: Cluster, deployment: Deployment, now: number): Effect[] {
+  const isIdle = cluster.requests === 0 && now - Math.max(cluster.lastBusyAt, cluster.lastNodeAt) >= IDLE_MS;
+  if (!isIdle || waitsForLinks(cluster, now)) return [];
+  const request = requestOver(cluster, usableNodes(cluster, now));
+  const better = cluster.memo.betterPlan(cluster.epoch, request, deployment.plan);
+  if (!better) return [];
+  cluster.deployment = undefined;
+  return deploy(cluster, better.plan, now);
+}

@@ -1,0 +1,114 @@
+// The incidents of a cluster, kept in the controller's home over restarts. A file that cannot be read or written costs
+// its history and nothing else.
+import { readFile, rename, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { Incident, type IncidentsReport } from '../protocol/incidents.ts';
+import { MAX_INCIDENTS } from '../protocol/limits.ts';
+import type { IncidentOutcome, IncidentReport } from './cluster/state.ts';
+
+const FILE = 'incidents.jsonl';
+const MAX_CHARS = 1_000;
+
+export class Incidents {
+  readonly #path: string;
+  readonly #log: Logger;
+  #incidents: Incident[] = [];
+  #saving: Promise<void> = Promise.resolve();
+  #isSaveDue = false;
+
+  private constructor(path: string, log: Logger) {
+    this.#path = path;
+    this.#log = log;
+  }
+
+  /** @param home ESPALIER_HOME, which exists */
+  static async open(home: string, log: Logger): Promise<Incidents> {
+    const incidents = new Incidents(join(home, FILE), log);
+    await incidents.#read();
+    return incidents;
+  }
+
+  /** the number of the newest one; 0 where there is none */
+  get lastNumber(): number {
+    return this.#incidents.at(-1)?.number ?? 0;
+  }
+
+  get report(): IncidentsReport {
+    return { incidents: [...this.#incidents] };
+  }
+
+  begin({ number, node, code, seen, fix, requests }: IncidentReport): void {
+    this.#incidents.push({
+      number,
+      at: Date.now(),
+      node: node === undefined ? null : cut(node),
+      code,
+      seen: cut(seen),
+      fix: fix === undefined ? null : cut(fix),
+      requests,
+      outcome: 'open',
+      done: null,
+      pause: { planMs: null, loadMs: null, linkMs: null, replayMs: null },
+    });
+    this.#incidents = this.#incidents.slice(-MAX_INCIDENTS);
+    this.#save();
+  }
+
+  end({ numbers, outcome, done, planMs, loadMs, linkMs }: IncidentOutcome): void {
+    this.#change(numbers, (incident) => {
+      const pause = {
+        planMs: planMs ?? null,
+        loadMs: loadMs ?? null,
+        linkMs: linkMs ?? null,
+        replayMs: null,
+      };
+      return { ...incident, outcome, done: cut(done), pause };
+    });
+  }
+
+  /** All requests that were interrupted have gone on. */
+  resumed(numbers: readonly number[], replayMs: number): void {
+    this.#change(numbers, (incident) => ({ ...incident, pause: { ...incident.pause, replayMs } }));
+  }
+
+  /** Resolves when everything is on the disk, or could not be written. */
+  async close(): Promise<void> {
+    await this.#saving;
+  }
+
+  #change(numbers: readonly number[], change: (incident: Incident) => Incident): void {
+    this.#incidents = this.#incidents.map((each) => (numbers.includes(each.number) ? change(each) : each));
+    this.#save();
+  }
+
+  /** At most one write runs and one waits, however fast they come. */
+  #save(): void {
+    if (this.#isSaveDue) return;
+    this.#isSaveDue = true;
+    this.#saving = this.#saving
+      .then(() => {
+        this.#isSaveDue = false;
+        return writeFile(
+          `${this.#path}.new`,
+          this.#incidents.map((each) => `${JSON.stringify(each)}\n`).join(''),
+        );
+      })
+      .then(() => rename(`${this.#path}.new`, this.#path))
+      .catch((error: unknown) => this.#log.warn({ err: error }, `${this.#path} could not be written`));
+  }
+
+  async #read(): Promise<void> {
+    try {
+      const lines = (await readFile(this.#path, 'utf8')).split('\n').filter((line) => line !== '');
+      this.#incidents = lines.map((line) => Incident.parse(JSON.parse(line))).slice(-MAX_INCIDENTS);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+        this.#log.warn({ err: error }, `${this.#path} cannot be read: its history is lost`);
+    }
+  }
+}
+
+function cut(text: string): string {
+  return text.length <= MAX_CHARS ? text : `${text.slice(0, MAX_CHARS - 1)}…`;
+}

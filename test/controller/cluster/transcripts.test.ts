@@ -1,0 +1,404 @@
+// The cluster's heart by transcripts: from nodes to a cluster that serves, and what becomes of it when something is lost.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { factsOfMac } from '../../../agent/facts/mac/assemble.ts';
+import { clusterReason, clusterState } from '../../../controller/cluster/state.ts';
+import { LINKS_WAIT_MS } from '../../../protocol/limits.ts';
+import { GIB, Story } from './story.ts';
+
+describe('coming up', () => {
+  test("a node's machine is kept until the node connects anew; a stranger's is nobody's", () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.join('studio-1');
+    const machine = factsOfMac({ commands: {}, serviceInfo: {} }, null);
+    assert.deepEqual(story.tell({ kind: 'node-machine', nodeId: 'id-studio-1', machine }), []);
+    assert.deepEqual(story.tell({ kind: 'node-machine', nodeId: 'id-stranger', machine }), []);
+    assert.deepEqual([...story.cluster.nodes.keys()], ['id-studio-1']);
+    story.lose('studio-1');
+    assert.equal(story.cluster.nodes.get('id-studio-1')?.machine, machine);
+    story.join('studio-1', { bootId: 'boot-2' });
+    assert.equal(story.cluster.nodes.get('id-studio-1')?.machine, undefined);
+  });
+
+  test('waits for the wanted nodes, deploys in the order of their names, links when all have loaded', () => {
+    const story = new Story({ wantedNodes: 3 });
+    assert.deepEqual(story.join('studio-10'), []);
+    assert.deepEqual(story.join('studio-2'), []);
+    assert.equal(clusterReason(story.cluster), 'waiting for nodes: 2 of 3 are connected');
+    assert.deepEqual(story.join('studio-1'), [
+      'deploy 1: id-studio-1 0-4, id-studio-2 4-8, id-studio-10 8-12',
+    ]);
+    assert.deepEqual(story.loaded('studio-1'), []);
+    assert.deepEqual(story.loaded('studio-10'), []);
+    story.tell({ kind: 'stage-progress', nodeId: 'id-studio-2', epoch: 1, layers: 3, ofLayers: 4 });
+    assert.equal(clusterReason(story.cluster), '2 of 3 stages have loaded, studio-2 has read 3 of 4 layers');
+    assert.deepEqual(story.loaded('studio-2'), [
+      'link id-studio-1 to studio-2',
+      'link id-studio-2 to studio-10',
+      'link id-studio-10 to studio-1',
+    ]);
+    story.linked('studio-1');
+    story.linked('studio-2');
+    assert.deepEqual(story.linked('studio-10'), ['save 1']);
+    assert.equal(clusterState(story.cluster), 'serving');
+    assert.equal(clusterReason(story.cluster), null);
+  });
+
+  test('without a wanted number it plans when no new node has come for a while', () => {
+    const story = new Story();
+    story.join('a');
+    assert.deepEqual(story.wait(2_900), []);
+    story.join('b');
+    assert.deepEqual(story.wait(2_900), []);
+    assert.deepEqual(story.wait(200), ['deploy 1: id-a 0-6, id-b 6-12']);
+  });
+
+  test('a plan waits for the first measurement of the links, but not for ever', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.links([], true);
+    story.join('a');
+    assert.deepEqual(story.join('b'), []);
+    assert.equal(clusterReason(story.cluster), 'measuring the links between the nodes');
+    assert.deepEqual(story.links(['a b lan', 'b a lan']), ['deploy 1: id-a 0-6, id-b 6-12']);
+
+    const patient = new Story({ wantedNodes: 2 });
+    patient.links([], true);
+    patient.join('a');
+    patient.join('b');
+    assert.deepEqual(patient.wait(LINKS_WAIT_MS - 1), []);
+    assert.deepEqual(patient.wait(1), ['deploy 1: id-a 0-6, id-b 6-12']);
+  });
+
+  test('each hop takes the fastest measured way, where the agent listens as it was asked to', () => {
+    const story = new Story({ wantedNodes: 3 });
+    story.links(['a b lan', 'a b cable', 'b c lan', 'c a lan', 'c a cable', 'b a cable']);
+    for (const name of ['a', 'b', 'c']) story.join(name);
+    story.listens.set('b', 'b-cable').set('c', 'c-lan');
+    for (const name of ['a', 'b']) story.loaded(name);
+    assert.deepEqual(story.loaded('c'), [
+      'link id-a to b-cable%a from a-cable',
+      'link id-b to c-lan%b from b-lan',
+      // a listens where the controller reaches it, whatever it was asked
+      'link id-c to a',
+    ]);
+  });
+
+  test('a node whose stage could not be loaded is left out, and does not end what serves', () => {
+    const story = new Story();
+    story.join('a');
+    story.wait(3_100);
+    story.bringUp('a');
+    story.join('b');
+    assert.deepEqual(story.wait(3_100), ['deploy 2: id-a 0-6, id-b 6-12']);
+    assert.deepEqual(story.fail('b'), ['incident 1']);
+    assert.deepEqual(story.wait(3_100), ['deploy 3: id-a 0-12']);
+    story.bringUp('a');
+    assert.deepEqual(story.wait(50_000), [], 'b is left alone for a while');
+  });
+
+  test('a node that is too small for its part does not stop the others', () => {
+    const story = new Story();
+    story.join('air', { memoryBytes: GIB / 2 });
+    story.join('studio-1');
+    story.join('studio-2');
+    assert.deepEqual(story.wait(3_100), ['deploy 1: id-studio-1 0-6, id-studio-2 6-12']);
+    story.bringUp('studio-1', 'studio-2');
+    assert.deepEqual(story.wait(10_000), [], 'and is no reason to deploy anew');
+  });
+
+  test('a stage that keeps failing is tried again less and less often', () => {
+    const story = new Story({ wantedNodes: 1 });
+    story.join('a');
+    const waits: number[] = [];
+    for (let round = 0; round < 5; round++) {
+      story.fail('a');
+      const begin = story.now;
+      while (story.wait(50).length === 0) assert.ok(story.now - begin < 60_000, 'it was never tried again');
+      waits.push(story.now - begin);
+    }
+    assert.deepEqual(waits, [150, 500, 1_000, 2_000, 5_000]);
+    assert.match(clusterReason(story.cluster) ?? '', /0 of 1/);
+  });
+
+  test('a model that does not fit says so until a node makes it fit', () => {
+    const story = new Story();
+    story.cluster.card.layerBytes.fill(1.5 * GIB);
+    story.join('a');
+    story.wait(3_100);
+    assert.match(clusterReason(story.cluster) ?? '', /does not fit/);
+    story.join('b');
+    assert.deepEqual(story.wait(3_100), ['deploy 1: id-a 0-6, id-b 6-12']);
+  });
+
+  test('stages that have loaded and cannot link are not waited for', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.join('a');
+    story.join('b');
+    story.loaded('a');
+    story.loaded('b');
+    story.linked('a');
+    assert.deepEqual(story.wait(10_000), []);
+    assert.deepEqual(story.wait(6_000), ['incident 1']);
+    assert.match(clusterReason(story.cluster) ?? '', /the stage of b did not link in time/);
+  });
+});
+
+describe('losing', () => {
+  test('requests wait while the rest is deployed, and go on; what nobody needs any more is ended', () => {
+    const story = new Story({ wantedNodes: 3 });
+    story.serve('a', 'b', 'c');
+    story.requests(2);
+    assert.deepEqual(story.lose('b'), ['suspend-requests', 'incident 1']);
+    assert.equal(clusterState(story.cluster), 'recovering');
+    assert.match(clusterReason(story.cluster) ?? '', /b is lost: silent/);
+    assert.deepEqual(story.wait(10), ['deploy 2: id-a 0-6, id-c 6-12']);
+    assert.equal(clusterState(story.cluster), 'recovering');
+    assert.deepEqual(story.bringUp('a', 'c'), ['save 2', 'incident 1 over: serving', 'resume-requests']);
+  });
+
+  test('a crashed worker costs its own stage alone; KV is forgotten because one stage has none', () => {
+    const story = new Story({ wantedNodes: 3 });
+    story.serve('a', 'b', 'c');
+    story.requests(1);
+    assert.deepEqual(story.fail('b'), ['suspend-requests', 'incident 1']);
+    assert.deepEqual(story.wait(200), ['deploy 2: id-a 0-4, id-b 4-8, id-c 8-12']);
+    story.loaded('a', { readLayers: 0, kvEpoch: 1 });
+    story.loaded('c', { readLayers: 0, kvEpoch: 1 });
+    assert.deepEqual(story.loaded('b'), ['link id-a to b', 'link id-b to c', 'link id-c to a']);
+  });
+
+  test('a lost hop costs neither weights nor KV, and another way is taken', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.links(['a b lan', 'a b cable', 'b a lan', 'b a cable']);
+    story.join('a');
+    story.join('b');
+    story.listens.set('a', 'a-cable').set('b', 'b-cable');
+    story.bringUp('a', 'b');
+    story.requests(1);
+    assert.deepEqual(story.unlinked('b', 'before', 'nothing came for 4 s'), [
+      'suspend-requests',
+      'incident 1',
+    ]);
+    assert.match(story.told.at(-1) ?? '', /^the hop from a to b is lost \(a-cable \(cable\) → b-cable/);
+    assert.deepEqual(story.wait(150), ['deploy 2: id-a 0-6, id-b 6-12']);
+    story.listens.set('b', 'b-lan');
+    story.loaded('a', { readLayers: 0, kvEpoch: 1 });
+    assert.deepEqual(story.loaded('b', { readLayers: 0, kvEpoch: 1 }), [
+      'link id-a to b-lan%a from a-lan with its KV',
+      'link id-b to a-cable%b from b-cable with its KV',
+    ]);
+  });
+
+  test('KV of different deployments is not put together', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.serve('a', 'b');
+    story.unlinked('b', 'before', 'the other side closed it');
+    story.wait(150);
+    story.loaded('a', { readLayers: 0, kvEpoch: 1 });
+    assert.deepEqual(story.loaded('b', { readLayers: 0, kvEpoch: 2 }), ['link id-a to b', 'link id-b to a']);
+  });
+
+  test('a way that nothing came through is left alone even where it is the faster one', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.links(['a b lan', 'a b cable', 'b a lan']);
+    story.join('a');
+    story.join('b');
+    story.listens.set('a', 'a-lan').set('b', 'b-cable');
+    story.bringUp('a', 'b');
+    story.unlinked('b', 'before', 'the other side closed it');
+    story.wait(150);
+    assert.equal(
+      story.cluster.deployment?.stages[1]?.hopPath?.fromInterface,
+      'cable',
+      'closed by a neighbour',
+    );
+    story.bringUp('a', 'b');
+    story.unlinked('b', 'before', 'nothing came for 4 s');
+    story.wait(150);
+    assert.equal(story.cluster.deployment?.stages[1]?.hopPath?.fromInterface, 'lan');
+  });
+
+  test('a hop whose way is gone ends the deployment, and the next one takes another', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.links(['a b lan', 'a b cable', 'b a lan']);
+    story.join('a');
+    story.join('b');
+    story.listens.set('a', 'a-lan').set('b', 'b-cable');
+    story.bringUp('a', 'b');
+    story.requests(1);
+    assert.deepEqual(story.links(['a b lan', 'b a lan']), [
+      'suspend-requests',
+      'incident 1',
+      'deploy 2: id-a 0-6, id-b 6-12',
+    ]);
+    assert.match(story.told.at(-2) ?? '', /^the link from a to b is gone: a-cable \(cable\) → b-cable/);
+    story.listens.set('b', 'b-lan');
+    story.loaded('a');
+    assert.deepEqual(story.loaded('b'), [
+      'link id-a to b-lan%a from a-lan',
+      'link id-b to a-lan%b from b-lan',
+    ]);
+    // a way that nobody takes may come and go
+    story.linked('a');
+    story.linked('b');
+    assert.deepEqual(story.links(['a b lan', 'b a lan', 'a b cable']), []);
+    assert.deepEqual(story.links(['a b lan', 'b a lan']), []);
+  });
+
+  test('a node whose connection was closed gets a moment to come back to what it holds', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.serve('a', 'b');
+    story.requests(1);
+    const held = story.held('b');
+    assert.deepEqual(story.lose('b', false), ['suspend-requests', 'incident 1']);
+    assert.deepEqual(story.wait(500), []);
+    assert.deepEqual(story.join('b', { held }), []);
+    assert.deepEqual(story.wait(500), ['deploy 2: id-a 0-6, id-b 6-12']);
+
+    story.bringUp('a', 'b');
+    story.lose('b', false);
+    assert.deepEqual(story.wait(1_000), ['deploy 3: id-a 0-12'], 'and the others go on without it otherwise');
+  });
+
+  test('where the rest cannot hold the model, requests end with what is missing, until the node is back', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.cluster.card.layerBytes.fill(1.5 * GIB);
+    story.serve('a', 'b');
+    story.requests(3);
+    const held = story.held('b');
+    story.lose('b');
+    assert.deepEqual(story.wait(10), ['fail-requests not_enough_nodes', 'incident 1 over: impossible']);
+    assert.equal(clusterState(story.cluster), 'degraded');
+    assert.match(clusterReason(story.cluster) ?? '', /does not fit/);
+    assert.deepEqual(story.wait(10_000), [], 'told once');
+    story.requests(0);
+    assert.deepEqual(story.join('b', { held }), ['deploy 2: id-a 0-6, id-b 6-12']);
+    assert.deepEqual(story.bringUp('a', 'b'), ['save 2']);
+  });
+
+  test('a node that comes back is taken in only when no request would be disturbed', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.serve('a', 'b');
+    story.lose('b');
+    story.wait(200);
+    story.bringUp('a');
+    story.requests(1);
+    story.join('b', { bootId: 'boot-2' });
+    assert.deepEqual(story.wait(30_000), []);
+    story.requests(0);
+    assert.deepEqual(story.wait(1_000), []);
+    assert.deepEqual(story.wait(1_500), ['deploy 3: id-a 0-6, id-b 6-12']);
+  });
+
+  test('a node that comes and goes rests longer each time', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.serve('a', 'b');
+    const rests: number[] = [];
+    for (let round = 0; round < 3; round++) {
+      story.lose('b');
+      story.wait(1);
+      story.bringUp('a');
+      story.join('b', { bootId: `boot-${round}` });
+      const begin = story.now;
+      while (story.wait(500).length === 0) assert.ok(story.now - begin < 700_000, 'never taken in again');
+      rests.push(story.now - begin);
+      story.bringUp('a', 'b');
+    }
+    assert.deepEqual(rests, [5_000, 10_000, 20_000]);
+  });
+
+  test('layers that crash their worker three times leave the node out', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.serve('a', 'b');
+    for (let round = 0; round < 2; round++) {
+      story.fail('b');
+      assert.deepEqual(story.wait(600), [`deploy ${2 + round}: id-a 0-6, id-b 6-12`]);
+      story.bringUp('a', 'b');
+    }
+    story.fail('b');
+    assert.deepEqual(story.wait(1_000), ['deploy 4: id-a 0-12']);
+    assert.deepEqual(story.bringUp('a'), ['save 4', 'incident 3 over: serving']);
+    assert.deepEqual(story.wait(50_000), [], 'no loop');
+  });
+
+  test('a linked stage that says nothing any more ends the deployment, with the node named', () => {
+    const story = new Story({ wantedNodes: 1 });
+    story.serve('a');
+    assert.deepEqual(story.wait(59_000), []);
+    assert.deepEqual(story.wait(2_000), ['incident 1']);
+    assert.match(clusterReason(story.cluster) ?? '', /^a: its stage has said nothing/);
+  });
+
+  test('a node that holds no stage may come and go', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.serve('a', 'b');
+    story.join('c');
+    assert.deepEqual(story.lose('c'), []);
+    assert.equal(clusterState(story.cluster), 'serving');
+  });
+
+  test('an agent that was started anew holds no stage, even if nobody saw it go', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.serve('a', 'b');
+    assert.deepEqual(story.join('a', { bootId: 'boot-2' }), ['incident 1', 'deploy 2: id-a 0-6, id-b 6-12']);
+  });
+
+  test('words of an old epoch change nothing', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.serve('a', 'b');
+    story.fail('a');
+    story.wait(600);
+    assert.equal(story.cluster.epoch, 2);
+    assert.deepEqual(story.fail('b', 1), []);
+    assert.deepEqual(story.loaded('a', { epoch: 1 }), []);
+    assert.equal(clusterReason(story.cluster), '0 of 2 stages have loaded');
+  });
+
+  test('what goes wrong again while the stages come up is one interruption', () => {
+    const story = new Story({ wantedNodes: 3 });
+    story.serve('a', 'b', 'c');
+    story.requests(1);
+    story.lose('b');
+    story.wait(1);
+    story.lose('c');
+    assert.deepEqual(story.wait(1), ['deploy 3: id-a 0-12']);
+    assert.deepEqual(story.bringUp('a'), ['save 3', 'incident 1 and 2 over: serving', 'resume-requests']);
+  });
+});
+
+describe('a controller that was started anew', () => {
+  function restarted(story: Story): Story {
+    const { previous } = story.cluster;
+    return new Story({ wantedNodes: 3, previous });
+  }
+
+  test('takes over what the agents hold at once, without waiting for links', () => {
+    const before = new Story({ wantedNodes: 3 });
+    before.serve('a', 'b', 'c');
+    const after = restarted(before);
+    after.links([], true);
+    after.join('a', { held: before.held('a') });
+    after.join('b', { held: before.held('b') });
+    assert.deepEqual(after.join('c', { held: before.held('c') }), [
+      'deploy 2: id-a 0-4, id-b 4-8, id-c 8-12',
+    ]);
+  });
+
+  test('plans anew where one of them holds something else, or does not come', () => {
+    const before = new Story({ wantedNodes: 3 });
+    before.serve('a', 'b', 'c');
+    const after = restarted(before);
+    after.join('a', { held: before.held('a') });
+    after.join('b', { held: null });
+    after.join('c', { held: before.held('c') });
+    assert.deepEqual(after.wait(2_000), [], 'b may still be on its way');
+    assert.deepEqual(after.wait(1_000), ['deploy 2: id-a 0-4, id-b 4-8, id-c 8-12']);
+  });
+
+  test('begins after the newest epoch that an agent has seen, whoever gave it', () => {
+    const story = new Story({ wantedNodes: 1 });
+    const range = { start: 0, end: 12 };
+    story.join('a', { held: { epoch: 41, index: 0, stageCount: 1, range, modelFingerprint: 'other' } });
+    assert.equal(story.cluster.deployment?.epoch, 42);
+  });
+});
