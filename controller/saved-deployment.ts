@@ -4,7 +4,7 @@ import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { EngineName, Goal, LayerRange, Link, type ModelCard } from '../protocol/plan.ts';
+import { EngineName, Goal, LayerRange, Link } from '../protocol/plan.ts';
 import type { SavedDeployment } from './cluster/state.ts';
 import type { Planning } from './planning.ts';
 
@@ -33,7 +33,6 @@ const File = z.object({
 
 /** What a plan is for: the model's files, and what its user wants. */
 export interface Asked {
-  card: ModelCard;
   modelFingerprint: string;
   planning: Planning | undefined;
   wantedNodes: number | undefined;
