@@ -14,6 +14,8 @@ import { StageHost } from './stage-host.ts';
 export interface AgentOptions {
   /** shown to people; the host's name when undefined */
   name?: string | undefined;
+  /** the most that weights and KV may take; undefined: as much as there is */
+  memoryLimitBytes?: number | undefined;
   /** where the control connection and the hops listen */
   host: string;
   /** 0 for any free one */
@@ -35,7 +37,7 @@ export interface RunningAgent {
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const log = createLog('agent');
   const { id } = loadIdentity(options.home, 'agent');
-  const node = nodeFacts(id, options.name);
+  const node = nodeFacts(id, options);
   sweepScratchDirs();
   const stages = new StageHost(log, (event) => control.send(event));
   let machine: FactsWatch | undefined;

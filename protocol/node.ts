@@ -30,6 +30,8 @@ export const NodeFacts = z.object({
   chip: z.string(),
   cores: z.int().min(1),
   memoryBytes: z.number().min(0),
+  /** what its owner lets weights and KV take of it; absent: as much as there is */
+  memoryLimitBytes: z.number().min(0).optional(),
   espalierVersion: z.string(),
 });
 export type NodeFacts = z.infer<typeof NodeFacts>;

@@ -7,8 +7,11 @@ import { ESPALIER_VERSION } from '../../protocol/version.ts';
 /** Tells one start of an agent from the next, where Bonjour would not. */
 const BOOT_ID = randomUUID();
 
-/** @param name shown to people; the host's name without its domain when undefined */
-export function nodeFacts(id: string, name: string | undefined): NodeFacts {
+/** @param about `name`: shown to people; the host's name without its domain when undefined */
+export function nodeFacts(
+  id: string,
+  { name, memoryLimitBytes }: { name?: string | undefined; memoryLimitBytes?: number | undefined },
+): NodeFacts {
   return {
     id,
     name: name ?? hostname().replace(/\..*$/, ''),
@@ -19,6 +22,7 @@ export function nodeFacts(id: string, name: string | undefined): NodeFacts {
     chip: cpus()[0]?.model.trim() || 'unknown',
     cores: availableParallelism(),
     memoryBytes: totalmem(),
+    ...(memoryLimitBytes !== undefined && { memoryLimitBytes }),
     espalierVersion: ESPALIER_VERSION,
   };
 }

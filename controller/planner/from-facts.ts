@@ -16,19 +16,21 @@ export interface ToldFacts {
 
 /** @param measured times of this model's layers on such a chip, where there are any */
 export function plannerNode({ facts, machine }: ToldFacts, measured?: MeasuredLayers): PlannerNode {
-  const { id, name, chip: chipText, memoryBytes } = facts;
+  const { id, name, chip: chipText, memoryBytes, memoryLimitBytes = Number.POSITIVE_INFINITY } = facts;
   const isMac = facts.platform === 'darwin' && facts.arch === 'arm64';
   const chip = chipOf(chipText, memoryBytes);
   const limit = isMac ? machine?.gpuMemoryLimit : undefined;
   const estimate = isMac ? estimatedGpuBytes(memoryBytes) : Math.floor(memoryBytes * CPU_SHARE);
+  const usableBytes = limit?.bytes ?? estimate;
   return {
     id,
     name,
     chip: chip.name ?? chipText,
     memoryBytes,
-    usableBytes: limit?.bytes ?? estimate,
+    usableBytes: Math.min(usableBytes, memoryLimitBytes),
     // a limit that somebody set is known as well as one that Metal told
-    usableSource: limit && limit.source !== 'estimate' ? 'measured' : 'estimate',
+    usableSource:
+      memoryLimitBytes <= usableBytes || (limit && limit.source !== 'estimate') ? 'measured' : 'estimate',
     bandwidthGBps: chip.bandwidthGBps,
     computeTflops: chip.computeTflops,
     valueBytes: isMac ? 2 : 4,

@@ -9,6 +9,7 @@ import type { Figure, Machine, Suite } from './figure.ts';
 const SUITES: Record<string, () => Promise<Suite>> = {
   cluster: async () => (await import('./suites/cluster.ts')).clusterSuite,
   engine: async () => (await import('./suites/engine.ts')).engineSuite,
+  faults: async () => (await import('./suites/faults.ts')).faultsSuite,
   long: async () => (await import('./suites/long.ts')).longSuite,
   plan: async () => (await import('./suites/plan.ts')).planSuite,
 };

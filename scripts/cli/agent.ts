@@ -2,13 +2,14 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { EXIT_CODES } from './exit-codes.ts';
 import { espalierHome } from './home.ts';
-import { clusterOption, parsePort } from './options.ts';
+import { clusterOption, parseMemorySize, parsePort } from './options.ts';
 
 interface Options {
   name?: string;
   host: string;
   port: number;
   interface?: string;
+  memoryLimit?: number;
   cluster: string;
 }
 
@@ -22,6 +23,11 @@ export function agentCommand(exit: (code: number) => void): Command {
     .option('-H, --host <address>', 'address that controllers connect to', '127.0.0.1')
     .option('-p, --port <port>', 'port that controllers connect to', parsePort, 7118)
     .option('-i, --interface <ip>', 'address of the network interface to advertise on with Bonjour')
+    .option(
+      '-m, --memory-limit <size>',
+      'the most that weights and KV may take here, like 64GB',
+      parseMemorySize,
+    )
     .addOption(clusterOption())
     .addHelpText(
       'after',
@@ -44,6 +50,7 @@ ${EXIT_CODES}`,
             host: options.host,
             port: options.port,
             bonjourInterface: options.interface,
+            memoryLimitBytes: options.memoryLimit,
             cluster: options.cluster,
             home: espalierHome(),
           }),

@@ -54,6 +54,17 @@ export function parseIncidentCount(text: string): number {
   return parseInteger(text, 1, MAX_INCIDENTS, `a number of incidents from 1 to ${MAX_INCIDENTS}`);
 }
 
+const MEMORY_UNITS = { mb: 2 ** 20, gb: 2 ** 30, tb: 2 ** 40 } as const;
+
+/** `64GB` or `0.5 TB`, in the units in which memory is sold: 1 GB is 2^30 bytes. */
+export function parseMemorySize(text: string): number {
+  const match = /^([\d.]+)\s*(mb|gb|tb)$/i.exec(text.trim());
+  const unit = MEMORY_UNITS[match?.[2]?.toLowerCase() as keyof typeof MEMORY_UNITS];
+  const bytes = Math.floor(Number(match?.[1]) * unit);
+  if (bytes > 0 && Number.isSafeInteger(bytes)) return bytes;
+  throw new InvalidArgumentError('It takes a size of memory, like 64GB.');
+}
+
 export function parseStreamCount(text: string): number {
   return parseInteger(text, 1, MAX_REQUESTS, `a number of conversations from 1 to ${MAX_REQUESTS}`);
 }

@@ -17,7 +17,7 @@ import { SetupError } from './say.mjs';
  * @property {NodeJS.ProcessEnv} [env]
  */
 
-export const COMMANDS = Object.freeze(['espalier', 'test', 'bench', 'check', 'build', 'package']);
+export const COMMANDS = Object.freeze(['espalier', 'test', 'bench', 'soak', 'check', 'build', 'package']);
 
 /**
  * @param {string} command one of COMMANDS
@@ -41,6 +41,8 @@ export function invocations(command, args, { root, startDir, env = {} }) {
       ];
     case 'bench':
       return [{ args: [dist('scripts/bench/main.js'), ...args], cwd: startDir }];
+    case 'soak':
+      return [{ args: [dist('scripts/lab/soak-main.js'), ...args], cwd: startDir }];
     case 'test':
       return [
         {

@@ -23,7 +23,7 @@ describe('control server', () => {
   const probes: ProbeCommand[] = [];
   let gone = 0;
   const server = new ControlServer(
-    nodeFacts('0123456789abcdef', 'studio-1'),
+    nodeFacts('0123456789abcdef', { name: 'studio-1' }),
     'attic',
     pino({ level: 'silent' }),
     {
@@ -101,11 +101,16 @@ describe('control server', () => {
   });
 
   test('a taken port is named, with the flag that changes it', async () => {
-    const second = new ControlServer(nodeFacts('0123456789abcdef', 'x'), 'attic', pino({ level: 'silent' }), {
-      onCommand: () => undefined,
-      onProbe: () => undefined,
-      onDisconnect: () => undefined,
-    });
+    const second = new ControlServer(
+      nodeFacts('0123456789abcdef', { name: 'x' }),
+      'attic',
+      pino({ level: 'silent' }),
+      {
+        onCommand: () => undefined,
+        onProbe: () => undefined,
+        onDisconnect: () => undefined,
+      },
+    );
     await assert.rejects(second.listen('127.0.0.1', port), {
       code: 'port_taken',
       message: new RegExp(`${port}.*--port`),

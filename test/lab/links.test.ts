@@ -6,55 +6,25 @@ import { execa } from 'execa';
 import { isAlive } from '../../protocol/identity.ts';
 import type { LinkPath, LinksReport } from '../../protocol/links.ts';
 import type { ClusterStatus } from '../../protocol/status.ts';
+import type { Mac } from '../../scripts/lab/lab.ts';
+import type { LabCluster } from '../../scripts/lab/lab-cluster.ts';
+import { BEFORE, NEXT, type SixMacs, sixMacs } from '../../scripts/lab/six-macs.ts';
 import { until } from '../support/until.ts';
-import { Lab, type Mac, noLab, type Plug } from './lab.ts';
-import { LabCluster } from './lab-cluster.ts';
+import { skipLab } from './skip-lab.ts';
 
-const MACS = 6;
-/** The kernel's name for IP over Thunderbolt: to the next Mac, and to the one before. */
-const [NEXT, BEFORE] = ['thunderbolt0', 'thunderbolt1'];
 const TIMEOUT_MS = 120_000;
 
-const skip = await noLab();
+const skip = await skipLab();
 
 describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }, () => {
-  let lab: Lab;
+  let scene: SixMacs;
   let cluster: LabCluster;
-  const macs: Mac[] = [];
 
   before(async () => {
-    lab = new Lab();
-    const addresses: string[] = [];
-    for (let i = 1; i <= MACS; i++) {
-      const mac = await lab.addMac(`studio-${i}`);
-      macs.push(mac);
-      const plug = { mac, interface: 'en0' };
-      await lab.joinSwitch(plug, 1);
-      await lab.addAddress(plug, `10.77.0.${i}/24`);
-      addresses.push(`10.77.0.${i}`);
-    }
-    for (let i = 1; i < MACS; i++) {
-      const [here, there] = [plug(i, NEXT), plug(i + 1, BEFORE)];
-      await lab.cable(here, there, 10);
-      // as macOS does it: an address in 169.254/16 on each, and a link-local IPv6 one
-      for (const end of [here, there]) {
-        await lab.addAddress(end, linkLocal4(end));
-        await lab.addAddress(end, linkLocal6(end));
-      }
-    }
-    cluster = new LabCluster(lab, macs, addresses);
+    scene = await sixMacs();
+    cluster = scene.cluster;
   });
-  after(async () => {
-    await cluster?.stop();
-    await lab?.remove();
-  });
-
-  function plug(number: number, name: string): Plug {
-    return { mac: macs[number - 1] as Mac, interface: name };
-  }
-  const numberOf = ({ mac }: Plug) => macs.indexOf(mac) + 1;
-  const linkLocal6 = (end: Plug) => `fe80::${numberOf(end)}:${end.interface === NEXT ? 1 : 2}/64`;
-  const linkLocal4 = (end: Plug) => `169.254.${numberOf(end)}.${end.interface === NEXT ? 1 : 2}/16`;
+  after(() => scene?.remove());
 
   /** What the controller says once something holds; what all processes said when it never does. */
   async function when(
@@ -125,11 +95,11 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
           assert.ok(Math.max(there.gbps, back.gbps) < 1.2, `${there.gbps} ${back.gbps}`);
       }
     }
-    assert.equal(status.stages.length, MACS);
+    assert.equal(status.stages.length, scene.macs.length);
     assert.deepEqual(hops(status), fastHops(status));
-    assert.equal(overCables(hops(status)), MACS - 1, hops(status).join(', '));
+    assert.equal(overCables(hops(status)), scene.macs.length - 1, hops(status).join(', '));
     // not only said: the hop's socket has the cable's addresses
-    const sockets = await lab.run(macs[1] as Mac, 'ss', '-tnH', 'state', 'established');
+    const sockets = await scene.lab.run(scene.macs[1] as Mac, 'ss', '-tnH', 'state', 'established');
     assert.match(sockets, /\[fe80::2:2\]%thunderbolt1:\d+ +\[fe80::1:1\]:\d+/);
     assert.match(await ask(), /\*\*3\*\*/);
   });
@@ -144,7 +114,7 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
   });
 
   test('a cable that is pulled is a finding, and the next plan avoids it', async () => {
-    await lab.run(macs[1] as Mac, 'ip', 'link', 'set', NEXT, 'down');
+    await scene.lab.setCable(scene.plug(2, NEXT), false);
     const { status, links } = await when(
       'a new deployment',
       ({ state, epoch }) => state === 'serving' && epoch > 1,
@@ -177,9 +147,9 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
   });
 
   test('plugged in again it is measured again, and the hop that could be faster is told', async () => {
-    const end = plug(2, NEXT);
-    await lab.run(end.mac, 'ip', 'link', 'set', NEXT, 'up');
-    await lab.addAddress(end, linkLocal6(end)); // the kernel forgets it with the link
+    const end = scene.plug(2, NEXT);
+    await scene.lab.setCable(end, true);
+    await scene.lab.addAddress(end, scene.linkLocal6(end)); // the kernel forgets it with the link
     const { status, links } = await when(
       'the cable',
       (_status, { findings }) => !findings.some(({ id }) => id.startsWith('path-gone')),
@@ -197,9 +167,9 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
 });
 
 test('a lab ends with its process, however that ends', { skip }, async () => {
-  const labFile = new URL('./lab.js', import.meta.url).href;
+  const labFile = new URL('../../scripts/lab/lab.js', import.meta.url).href;
   const script = `
-    import { Lab } from ${JSON.stringify(labFile)};
+    import type { Mac } from ${JSON.stringify(labFile)};
     const lab = new Lab();
     const macs = [await lab.addMac('a'), await lab.addMac('b')];
     await lab.joinSwitch({ mac: macs[0], interface: 'en0' }, 1);

@@ -154,7 +154,7 @@ test('a command that does not exist is an error with the list of those that do',
   });
   assert.deepEqual(await once(child, 'close'), [1, null]);
   assert.match(errors, /"dance" is not a command/);
-  assert.match(errors, /espalier\|test\|bench\|check\|build\|package/);
+  assert.match(errors, /espalier\|test\|bench\|soak\|check\|build\|package/);
 });
 
 test('the scripts of package.json let npm hand its signals to the runner itself', () => {

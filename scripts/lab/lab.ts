@@ -4,10 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { execa } from 'execa';
 
-/** Why this machine cannot have a lab, or false. For `node:test`'s `skip`. */
+/** Why this machine cannot have a lab, or false. */
 export async function noLab(): Promise<string | false> {
-  if (process.env.ESPALIER_LAB !== '1')
-    return 'it takes a minute and both processors: ESPALIER_LAB=1 runs it';
   if (process.platform !== 'linux') return 'network namespaces are a thing of Linux';
   try {
     const lab = new Lab();
@@ -22,6 +20,12 @@ export async function noLab(): Promise<string | false> {
     const reason = error instanceof Error ? error.message.split('\n')[0] : String(error);
     return `no network namespaces here (root, or unprivileged user namespaces, with ip and tc, are needed): ${reason}`;
   }
+}
+
+/** Why this lab cannot lose packets, or false. */
+export async function noLoss(): Promise<string | false> {
+  const { failed } = await execa('nft', ['--version'], { reject: false, timeout: COMMAND_TIMEOUT_MS });
+  return failed && 'nft is needed: `apt-get install nftables`';
 }
 
 /** Making a namespace, or one command in it. */
@@ -112,6 +116,29 @@ export class Lab {
     await this.run(mac, 'ip', 'addr', 'add', cidr, ...how, 'dev', name);
   }
 
+  /** Pulls a cable out of a Mac, or plugs it in again: to the kernels at both ends the link has no carrier. */
+  async setCable({ mac, interface: name }: Plug, isIn: boolean): Promise<void> {
+    await this.run(mac, 'ip', 'link', 'set', name, isIn ? 'up' : 'down');
+  }
+
+  /** From now on a link carries so much out of a Mac. */
+  async setGbps({ mac, interface: name }: Plug, gbps: number): Promise<void> {
+    await this.run(mac, 'tc', 'qdisc', 'replace', 'dev', name, 'root', 'tbf', ...rate(gbps));
+  }
+
+  /** From now on so many of a hundred packets that come to a Mac by this interface are lost. */
+  async setLoss({ mac, interface: name }: Plug, percent: number): Promise<void> {
+    const table = ['netdev', `loss-${name}`];
+    await this.run(mac, 'nft', 'add', 'table', ...table);
+    await this.run(mac, 'nft', 'delete', 'table', ...table);
+    if (percent === 0) return;
+    const hook = `{ type filter hook ingress device "${name}" priority 0; }`;
+    await this.run(mac, 'nft', 'add', 'table', ...table);
+    await this.run(mac, 'nft', 'add', 'chain', ...table, 'in', hook);
+    const drop = ['numgen', 'random', 'mod', '100', 'lt', String(percent), 'drop'];
+    await this.run(mac, 'nft', 'add', 'rule', ...table, 'in', ...drop);
+  }
+
   /** Ends everything. Processes that still run on a Mac keep its namespace until they end. */
   async remove(): Promise<void> {
     const ended = this.#holders.map((holder) =>
@@ -122,9 +149,12 @@ export class Lab {
   }
 
   async #limit(mac: Mac, name: string, gbps: number): Promise<void> {
-    // the bucket holds two milliseconds; what is smaller than a few segments would throttle more than is asked
-    const burstBytes = Math.max(262_144, Math.round((gbps * 1e9 * 0.002) / 8));
-    const rate = ['rate', `${Math.round(gbps * 1000)}mbit`, 'burst', String(burstBytes), 'latency', '20ms'];
-    await this.run(mac, 'tc', 'qdisc', 'add', 'dev', name, 'root', 'tbf', ...rate);
+    await this.run(mac, 'tc', 'qdisc', 'add', 'dev', name, 'root', 'tbf', ...rate(gbps));
   }
+}
+
+/** The bucket holds two milliseconds; what is smaller than a few segments would throttle more than is asked. */
+function rate(gbps: number): string[] {
+  const burstBytes = Math.max(262_144, Math.round((gbps * 1e9 * 0.002) / 8));
+  return ['rate', `${Math.round(gbps * 1000)}mbit`, 'burst', String(burstBytes), 'latency', '20ms'];
 }

@@ -1,0 +1,50 @@
+// What a cluster of six Macs promises to those who use it, whatever is pulled or killed: eight streams before, during and
+// after each fault, every answer whole, once, and as mlx-lm gives it.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { faults } from '../../scripts/lab/faults.ts';
+import { noLoss } from '../../scripts/lab/lab.ts';
+import { referenceFile } from '../../scripts/lab/load.ts';
+import { Scene } from '../../scripts/lab/scene.ts';
+import { sixMacs } from '../../scripts/lab/six-macs.ts';
+import { STREAMS, witness } from '../../scripts/lab/witness.ts';
+import { skipLab } from './skip-lab.ts';
+
+const TIMES = { frozenMs: 12_000, slowMs: 4_000, flapMs: 6_000 };
+const TIMEOUT_MS = 240_000;
+
+const skip = await skipLab();
+const lossless = await noLoss();
+
+describe('eight streams over six Macs', { skip }, () => {
+  let scene: Scene;
+  before(
+    async () => {
+      scene = new Scene(await sixMacs());
+      await scene.whole();
+    },
+    { timeout: TIMEOUT_MS },
+  );
+  after(() => scene?.macs.remove());
+
+  for (const fault of faults(TIMES)) {
+    const skipped = fault.isLoss ? lossless : false;
+    test(fault.name, { skip: skipped, timeout: TIMEOUT_MS }, async (t) => {
+      const { wrong, answers, longestPauseMs, incidents, epochs } = await witness(
+        scene,
+        fault,
+        referenceFile(),
+      );
+      assert.deepEqual(
+        wrong.map((answer) => answer.wrong),
+        [],
+        `${answers.length} answers; ${incidents.map(({ seen }) => seen).join('; ')}\n${scene.macs.cluster.log.slice(-3_000)}`,
+      );
+      assert.ok(answers.length >= STREAMS);
+      if (!fault.isSlow) assert.ok(incidents.length > 0, 'an incident tells of it');
+      assert.ok(epochs <= 8, `${epochs} deployments: it does not come to rest`);
+      const pauses = incidents.map(({ pause }) => JSON.stringify(pause)).join(' ');
+      t.diagnostic(`longest pause of a stream ${Math.round(longestPauseMs)} ms; ${pauses}`);
+    });
+  }
+});
