@@ -51,7 +51,10 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
         const { hop, pid, weightBytes, readLayers, kvEpoch } = input;
         Object.assign(stage, { state: 'loaded', hop, pid, weightBytes, readLayers, kvEpoch, heardAt: now });
         // an agent that may not listen where it was asked to listens where the controller reaches it
-        if (stage.hopPath?.listenAddress !== hop.host) stage.hopPath = undefined;
+        if (stage.hopPath && stage.hopPath.listenAddress !== hop.host) {
+          cluster.mistrust.wayRefused(stage.hopPath, now);
+          stage.hopPath = undefined;
+        }
         holds(cluster, deployment, stage);
         return linkWhenLoaded(deployment, now);
       });

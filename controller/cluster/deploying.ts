@@ -5,7 +5,7 @@ import { LINKS_WAIT_MS } from '../../protocol/limits.ts';
 import type { HostPort } from '../../protocol/node.ts';
 import { formatRange, type Plan } from '../../protocol/plan.ts';
 import type { HeldStage } from '../../protocol/stage.ts';
-import { bestHop, type HopPath } from '../links/hop-path.ts';
+import { bestHop, type HopPath, hasBetterWay } from '../links/hop-path.ts';
 import type { PlanRequest } from '../planner/inputs.ts';
 import { planRequest } from '../planning.ts';
 import {
@@ -67,12 +67,11 @@ function canDeployAgain(cluster: Cluster, { epoch, plan }: SavedDeployment, now:
   if (!isThere) return false;
   if (cluster.hasServed && plan.stages.some(({ nodeId }) => isLeftOut(cluster, nodeId, now))) return false;
   return plan.stages.every(({ nodeId }, index) => {
-    const before = plan.stages[(index + plan.stages.length - 1) % plan.stages.length];
+    const before = plan.stages.at(index - 1);
     if (!before || before.nodeId === nodeId) return true;
-    const ways = cluster.hopPaths.filter(({ from, to }) => from === before.nodeId && to === nodeId);
-    return ways.length === 0
-      ? cluster.hopPaths.length === 0 || !cluster.hasServed
-      : wayTo(cluster, ways, now) !== undefined;
+    const isMeasured = cluster.hopPaths.some(({ from, to }) => from === before.nodeId && to === nodeId);
+    if (isMeasured) return wayBetween(cluster, before.nodeId, nodeId, now) !== undefined;
+    return cluster.hopPaths.length === 0 || !cluster.hasServed;
   });
 }
 
@@ -162,20 +161,15 @@ function impossible(cluster: Cluster, error: EspalierError): Effect[] {
   return effects;
 }
 
-function wayTo(cluster: Cluster, ways: readonly HopPath[], now: number): HopPath | undefined {
-  const [any] = ways;
-  const rested = ways.filter((path) => !cluster.mistrust.isWayResting(path, now));
-  return any && bestHop(rested, any.from, any.to);
+/** The fastest measured way that does not rest. */
+function wayBetween(cluster: Cluster, from: string, to: string, now: number): HopPath | undefined {
+  const rested = cluster.hopPaths.filter((path) => !cluster.mistrust.isWayResting(path, now));
+  return bestHop(rested, from, to);
 }
 
 function deploy(cluster: Cluster, plan: Plan, now: number): Effect[] {
-  const ringBefore = (index: number) => plan.stages[(index + plan.stages.length - 1) % plan.stages.length];
-  const hopPaths = plan.stages.map(({ nodeId, index }) =>
-    wayTo(
-      cluster,
-      cluster.hopPaths.filter(({ from, to }) => from === ringBefore(index)?.nodeId && to === nodeId),
-      now,
-    ),
+  const hopPaths = plan.stages.map(({ nodeId }, index) =>
+    wayBetween(cluster, plan.stages.at(index - 1)?.nodeId ?? nodeId, nodeId, now),
   );
   cluster.epoch += 1;
   const { epoch } = cluster;
@@ -278,7 +272,16 @@ export function reconsider(cluster: Cluster, deployment: Deployment, now: number
   if (!isIdle || waitsForLinks(cluster, now)) return [];
   const request = requestOver(cluster, usableNodes(cluster, now));
   const better = cluster.memo.betterPlan(cluster.epoch, request, deployment.plan);
-  if (!better) return [];
+  if (!better && !hasBetterHop(cluster, deployment, now)) return [];
   cluster.deployment = undefined;
-  return deploy(cluster, better.plan, now);
+  return deploy(cluster, better?.plan ?? deployment.plan, now);
+}
+
+/** The same stages over another cable: they need to read nothing, and keep their KV. */
+function hasBetterHop(cluster: Cluster, { stages }: Deployment, now: number): boolean {
+  return stages.some(({ nodeId, hopPath }, index) => {
+    const before = stages.at(index - 1);
+    if (!before || before.nodeId === nodeId) return false;
+    return hasBetterWay(wayBetween(cluster, before.nodeId, nodeId, now), hopPath, cluster.hopPaths);
+  });
 }

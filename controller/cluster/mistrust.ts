@@ -15,6 +15,8 @@ const MEMORY_MS = 600_000;
 const MAX_CRASHES = 3;
 /** A way that went silent is not taken again for this long; it is measured anew before. */
 const WAY_REST_MS = 120_000;
+/** What an agent was not started to listen on. */
+const REFUSED_REST_MS = 86_400_000;
 
 export class Mistrust {
   readonly #nodes = new Map<string, { failures: number; lastAt: number; until: number }>();
@@ -47,6 +49,11 @@ export class Mistrust {
   /** No hop takes this way for a while. */
   waySilent(path: HopPath, now: number): void {
     this.#ways.set(keyOf(path), now + WAY_REST_MS);
+  }
+
+  /** An agent may not listen there, as long as it is not started anew with other options. */
+  wayRefused(path: HopPath, now: number): void {
+    this.#ways.set(keyOf(path), now + REFUSED_REST_MS);
   }
 
   isNodeResting(nodeId: string, now: number): boolean {

@@ -40,6 +40,23 @@ export function bestHop(paths: readonly HopPath[], from: string, to: string): Ho
   return best;
 }
 
+/** A way that is so many times as fast as the one in use is worth taking instead; measurements differ by less. */
+export const WORTH_CHANGING = 1.5;
+
+/**
+ * Whether a hop has a way that is worth changing to.
+ * @param inUse undefined for a way that was never measured
+ */
+export function hasBetterWay(
+  best: HopPath | undefined,
+  inUse: HopPath | undefined,
+  paths: readonly HopPath[],
+): boolean {
+  if (!best) return false;
+  const now = inUse && paths.find((path) => isAmong([path], inUse));
+  return !now || hopUs(now.figures) >= hopUs(best.figures) * WORTH_CHANGING;
+}
+
 /** Whether a path is still among those that work, whatever its figures are now. */
 export function isAmong(paths: readonly HopPath[], wanted: HopPath): boolean {
   return paths.some(

@@ -4,14 +4,12 @@ import type { InterfaceKind } from '../../protocol/facts.ts';
 import type { LinkEnd, LinkFigures, LinkFinding, LinkPath } from '../../protocol/links.ts';
 import type { LinkNode } from './candidates.ts';
 import type { LinkView } from './findings.ts';
-import { type HopPath, hopUs } from './hop-path.ts';
+import { type HopPath, hopUs, WORTH_CHANGING } from './hop-path.ts';
 import type { PairState } from './pair-state.ts';
 
 /** TCP through Thunderbolt's IP carries about 40 % of the cable's speed (16.4 of 40 Gb/s), Ethernet's 94 %. */
 const LEAST_SHARE: Partial<Record<InterfaceKind, number>> = { thunderbolt: 0.2, ethernet: 0.6 };
 const SLOW_WIRES_SHOWN = 3;
-/** A hop is worth a word when another way is this much faster. */
-const WORTH_A_WORD = 1.5;
 
 export function pathFindings({ nodes, pairs, hops }: LinkView): LinkFinding[] {
   const apart = pairs.filter(({ isSameMachine }) => !isSameMachine);
@@ -154,7 +152,7 @@ function slowHop(hop: HopPath, pairs: readonly PairState[], nameOf: (id: string)
     ({ own, far }) => own.address === hop.localAddress && far.address === hop.listenAddress,
   );
   const best = ways.sort((x, y) => hopUs(x.figures) - hopUs(y.figures))[0];
-  if (!taken || !best || hopUs(taken.figures) < hopUs(best.figures) * WORTH_A_WORD) return [];
+  if (!taken || !best || hopUs(taken.figures) < hopUs(best.figures) * WORTH_CHANGING) return [];
   return [
     {
       id: `hop-slow ${hop.from} ${hop.to}`,

@@ -81,6 +81,13 @@ describe('coming up', () => {
       // a listens where the controller reaches it, whatever it was asked
       'link id-c to a',
     ]);
+    for (const name of ['a', 'b', 'c']) story.linked(name);
+    assert.equal(story.cluster.deployment?.stages[0]?.hopPath, undefined);
+    const links = story.wait(3_000);
+    assert.deepEqual(links, ['deploy 2: id-a 0-4, id-b 4-8, id-c 8-12'], 'another measured way is tried');
+    story.listens.set('a', 'a-lan');
+    story.bringUp('a', 'b', 'c');
+    assert.deepEqual(story.wait(30_000), [], 'and the refused one is not asked for again');
   });
 
   test('a node whose stage could not be loaded is left out, and does not end what serves', () => {
@@ -288,6 +295,24 @@ describe('losing', () => {
     story.requests(0);
     assert.deepEqual(story.wait(1_000), []);
     assert.deepEqual(story.wait(1_500), ['deploy 3: id-a 0-6, id-b 6-12']);
+  });
+
+  test('a cable that is plugged in is taken by the hop, when nobody is disturbed by it', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.links(['a b lan', 'b a lan', 'b a cable']);
+    story.join('a');
+    story.join('b');
+    story.listens.set('a', 'a-cable').set('b', 'b-lan');
+    story.bringUp('a', 'b');
+    story.requests(1);
+    story.links(['a b lan', 'a b cable', 'b a lan', 'b a cable']);
+    assert.deepEqual(story.wait(5_000), []);
+    story.requests(0);
+    assert.deepEqual(story.wait(2_000), ['deploy 2: id-a 0-6, id-b 6-12']);
+    assert.equal(story.cluster.deployment?.stages[1]?.hopPath?.fromInterface, 'cable');
+    story.listens.set('b', 'b-cable');
+    story.bringUp('a', 'b');
+    assert.deepEqual(story.wait(60_000 - 1), [], 'and that is that');
   });
 
   test('a node that comes and goes rests longer each time', () => {
