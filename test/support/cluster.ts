@@ -26,12 +26,19 @@ export interface TestClusterOptions {
 }
 
 export class TestCluster {
-  readonly controller: RunningController;
+  controller: RunningController;
   readonly agents: RunningAgent[];
   readonly #home: string;
+  readonly #startController: () => Promise<RunningController>;
 
-  private constructor(controller: RunningController, agents: RunningAgent[], home: string) {
+  private constructor(
+    controller: RunningController,
+    startAgain: () => Promise<RunningController>,
+    agents: RunningAgent[],
+    home: string,
+  ) {
     this.controller = controller;
+    this.#startController = startAgain;
     this.agents = agents;
     this.#home = home;
   }
@@ -48,15 +55,16 @@ export class TestCluster {
         await startAgent({ ...common, name: `node-${i}`, cluster, home: join(home, `agent-${i}`) }),
       );
     }
-    const controller = await startController({
-      ...common,
-      modelDir: options.modelDir ?? demoModelDir,
-      nodeCount: options.nodes,
-      agents: options.byAddress ? agents.map(({ port }) => ({ host: '127.0.0.1', port })) : [],
-      cluster,
-      home: options.controllerHome ?? join(home, 'controller'),
-    });
-    const running = new TestCluster(controller, agents, home);
+    const start = () =>
+      startController({
+        ...common,
+        modelDir: options.modelDir ?? demoModelDir,
+        nodeCount: options.nodes,
+        agents: options.byAddress ? agents.map(({ port }) => ({ host: '127.0.0.1', port })) : [],
+        cluster,
+        home: options.controllerHome ?? join(home, 'controller'),
+      });
+    const running = new TestCluster(await start(), start, agents, home);
     if (!options.asItIs) await running.untilServing();
     return running;
   }
@@ -84,6 +92,13 @@ export class TestCluster {
       if (token !== null) tokens.push(token);
     }
     return tokens;
+  }
+
+  /** As if its machine had been switched off and on: nobody is told good-bye. */
+  async restartController(): Promise<void> {
+    await this.controller.stop();
+    this.controller = await this.#startController();
+    await this.untilServing();
   }
 
   async down(): Promise<void> {
