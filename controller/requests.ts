@@ -146,7 +146,9 @@ export class Requests implements TokenSource {
       live.lastProgressAt = now;
       live.crashes = 0;
       live.isComplete = event.finish !== null;
-      live.events.push(event);
+      // of a prompt and an answer that are computed again, nothing counts as saved
+      const { cachedTokens, ...told } = event;
+      live.events.push(event.index === 0 && cachedTokens !== undefined ? event : told);
       live.wake?.();
       this.#goesOn(event.requestId);
     }
