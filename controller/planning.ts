@@ -3,7 +3,7 @@
 import { asEspalierError, EspalierError } from '../protocol/errors.ts';
 import type { Goal, ModelCard, Plan } from '../protocol/plan.ts';
 import { plannerNode, type ToldFacts } from './planner/from-facts.ts';
-import type { NodeLink, PlanRequest } from './planner/inputs.ts';
+import type { NodeLink, NodePair, PlanRequest } from './planner/inputs.ts';
 import { UNKNOWN_LINK } from './planner/links.ts';
 import { type Measurements, measuredLayers } from './planner/measurements.ts';
 import type { FoundPlan } from './planner/planner.ts';
@@ -26,13 +26,15 @@ export interface Known {
   nodes: readonly ToldFacts[];
   /** between nodes, as measured; two nodes without one have the planner's default */
   links: readonly NodeLink[];
+  /** those that do not reach one another */
+  unlinked?: readonly NodePair[] | undefined;
   measurements: Measurements;
 }
 
 /** The question that a plan answers, with everything that is known now. */
 export function planRequest(
   card: ModelCard,
-  { nodes: told, links, measurements }: Known,
+  { nodes: told, links, unlinked, measurements }: Known,
   planning: Planning,
   maxStages: number | undefined,
 ): PlanRequest {
@@ -48,6 +50,7 @@ export function planRequest(
     nodes,
     links,
     otherLink: UNKNOWN_LINK,
+    unlinked,
     goal,
     contextTokens: Math.min(card.contextTokens, planning.contextTokens),
     streams,

@@ -65,6 +65,11 @@ export const ERRORS = {
   },
   other_cluster: { status: 503, solve: 'Start agent and controller with the same --cluster NAME.' },
   not_enough_nodes: { status: 503, solve: 'Start an agent on more machines: `espalier agent`.' },
+  nodes_unlinked: {
+    status: 503,
+    solve:
+      'Join the two nodes with a cable, or connect both to one network and let their firewalls pass node: `espalier links` tells what was tried between them.',
+  },
   engine_missing: {
     status: 503,
     solve:

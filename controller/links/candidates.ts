@@ -136,6 +136,7 @@ function mayBeJoined(a: LinkNode, x: OwnAddress, b: LinkNode, y: OwnAddress): bo
   return sees(here.peers, there.domainUuid) || sees(there.peers, here.domainUuid);
 }
 
-function isLoopback(host: string): boolean {
+/** Whether a host is this machine itself. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }

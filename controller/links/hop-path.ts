@@ -40,21 +40,30 @@ export function bestHop(paths: readonly HopPath[], from: string, to: string): Ho
   return best;
 }
 
-/** A way that is so many times as fast as the one in use is worth taking instead; measurements differ by less. */
-export const WORTH_CHANGING = 1.5;
+/** A way is worth changing a hop for, and a word, when it is this much faster. */
+const WORTH_A_CHANGE = 1.5;
 
 /**
- * Whether a hop has a way that is worth changing to.
- * @param inUse undefined for a way that was never measured
+ * The best way for a hop that takes another one, where it is much faster.
+ * @param paths as measured now
+ * @param taken the hop's; a `localAddress` that is not known may be any
+ * @returns undefined where the hop takes the best way, or what it takes was not measured
  */
-export function hasBetterWay(
-  best: HopPath | undefined,
-  inUse: HopPath | undefined,
+export function fasterHop(
   paths: readonly HopPath[],
-): boolean {
-  if (!best) return false;
-  const now = inUse && paths.find((path) => isAmong([path], inUse));
-  return !now || hopUs(now.figures) >= hopUs(best.figures) * WORTH_CHANGING;
+  taken: Pick<HopPath, 'from' | 'to' | 'listenAddress'> & { localAddress?: string | undefined },
+): { now: HopPath; better: HopPath } | undefined {
+  const { from, to, listenAddress, localAddress } = taken;
+  const now = paths.find(
+    (path) =>
+      path.from === from &&
+      path.to === to &&
+      path.listenAddress === listenAddress &&
+      (localAddress === undefined || path.localAddress === localAddress),
+  );
+  const better = bestHop(paths, from, to);
+  if (!now || !better || hopUs(now.figures) < hopUs(better.figures) * WORTH_A_CHANGE) return undefined;
+  return { now, better };
 }
 
 /** Whether a path is still among those that work, whatever its figures are now. */

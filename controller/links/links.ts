@@ -4,6 +4,7 @@ import type { MachineFacts } from '../../protocol/facts.ts';
 import { MAX_FINDINGS, MAX_PROBES } from '../../protocol/limits.ts';
 import type { LinkFinding, LinksReport } from '../../protocol/links.ts';
 import type { ProbeCommand, ProbeEvent } from '../../protocol/probe.ts';
+import type { NodePair } from '../planner/inputs.ts';
 import { type LinkNode, sameNetwork } from './candidates.ts';
 import { findings } from './findings.ts';
 import type { HopPath } from './hop-path.ts';
@@ -17,8 +18,11 @@ const QUIET_MS = 500;
 const QUIET_SAME_MACHINE_MS = 3_000;
 
 export interface LinksListener {
-  /** the ways that hops can take are others, or a first measurement of all has ended */
-  onChange(paths: readonly HopPath[], isPending: boolean): void;
+  /**
+   * The ways that hops can take are others, or a first measurement of all has ended.
+   * @param unlinked ids of two nodes each that do not reach one another
+   */
+  onChange(paths: readonly HopPath[], isPending: boolean, unlinked: readonly NodePair[]): void;
   /** something that was not so before */
   onFinding(finding: LinkFinding): void;
 }
@@ -186,10 +190,11 @@ export class Links {
     this.#lookForFindings();
     const paths = this.#pairs.hopPaths();
     const { isPending } = this.#pairs;
-    const now = JSON.stringify([paths, isPending]);
+    const unlinked = this.#pairs.unlinked();
+    const now = JSON.stringify([paths, isPending, unlinked]);
     if (now === this.#told) return;
     this.#told = now;
-    this.#listener.onChange(paths, isPending);
+    this.#listener.onChange(paths, isPending, unlinked);
   }
 
   #lookForFindings(): void {

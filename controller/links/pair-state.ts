@@ -1,6 +1,6 @@
 // What is known of the links between two nodes, and its two other faces: the public picture, and the ways for hops. Pure.
 import type { LinkEnd, LinkFigures, LinkMiss, LinkPair, LinkPath } from '../../protocol/links.ts';
-import { type Candidate, dialled, type LinkNode } from './candidates.ts';
+import { type Candidate, dialled, isLoopback, type LinkNode } from './candidates.ts';
 import type { HopPath } from './hop-path.ts';
 
 /** The first few tell enough: 64 nodes are 2,016 pairs, with up to 128 misses each. */
@@ -35,6 +35,40 @@ export interface PairState {
   /** milliseconds since 1970 */
   measuredAt: number | undefined;
   failure: string | undefined;
+  /** measurements in a row that found no way there and back; as many as prove it where all ways have gone away */
+  wayless: number;
+}
+
+/** One measurement may have met a busy machine. */
+const PROOFS = 2;
+
+/** Whether there is a way there and one back. */
+export function hasWay({ paths }: Pick<PairState, 'paths'>): boolean {
+  return paths.some(({ there }) => isUsable(there)) && paths.some(({ back }) => isUsable(back));
+}
+
+function isUsable(figures: LinkFigures | null): boolean {
+  return figures !== null && figures.gbps > 0;
+}
+
+/**
+ * Whether it is known that no hop can go between the two. A hop without a measured way goes to the address by which the
+ * controller reaches the node: where that was not tried (a VPN, another subnet), nothing is known.
+ */
+export function isUnlinked({ a, b, isSameMachine: isSame, candidates: tried, wayless }: PairState): boolean {
+  const wasTried = (host: string, side: 'a' | 'b') =>
+    isLoopback(host) || tried.some((candidate) => plain(candidate[side].address) === plain(host));
+  return !isSame && wayless >= PROOFS && wasTried(a.host, 'a') && wasTried(b.host, 'b');
+}
+
+function plain(address: string): string {
+  return address.split('%')[0] ?? address;
+}
+
+/** Takes down whether there was a way. */
+export function noteWays(pair: PairState, isCertain: boolean): void {
+  if (hasWay(pair)) pair.wayless = 0;
+  else pair.wayless = isCertain ? PROOFS : Math.min(pair.wayless + 1, PROOFS);
 }
 
 /** Whether a measurement was made, however it ended. */

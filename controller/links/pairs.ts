@@ -4,10 +4,20 @@ import { LINKS_FRESH_MS } from '../../protocol/limits.ts';
 import { type Candidate, candidates, isSameMachine, type LinkNode } from './candidates.ts';
 import { type HopPath, hopUs } from './hop-path.ts';
 import type { Measured } from './measurement.ts';
-import { addressKey, ends, hopPathsOf, isTried, type KnownPath, type PairState } from './pair-state.ts';
+import {
+  addressKey,
+  ends,
+  hasWay,
+  hopPathsOf,
+  isTried,
+  isUnlinked,
+  type KnownPath,
+  noteWays,
+  type PairState,
+} from './pair-state.ts';
 import { missesOf, pathsOf, reachedEnds } from './results.ts';
 
-/** A measurement that did not come to an end is tried again after this long. */
+/** A measurement that did not come to an end, or found no way, is made again after this long. */
 const RETRY_MS = 60_000;
 /** A path that worked and did not this time is looked at again this soon: one lost packet must not end a hop. */
 const SECOND_LOOK_MS = 1_000;
@@ -38,7 +48,7 @@ export class Pairs {
     return this.#here().some(
       (pair) =>
         !pair.isSameMachine &&
-        !isTried(pair) &&
+        (!isTried(pair) || pair.wayless === 1) &&
         (pair.candidates.length > 0 || pair.a.machine === null || pair.b.machine === null),
     );
   }
@@ -95,8 +105,8 @@ export class Pairs {
     pair.notOffered = result.notOffered;
     pair.measuredAt = at;
     pair.failure = undefined;
-    const restMs = pair.paths.some(({ misses }) => misses > 0) ? SECOND_LOOK_MS : LINKS_FRESH_MS;
-    pair.dueAt = Math.min(pair.dueAt, now + restMs);
+    noteWays(pair, false);
+    pair.dueAt = Math.min(pair.dueAt, now + restMs(pair));
   }
 
   /** Pairs of nodes that are connected. */
@@ -107,6 +117,13 @@ export class Pairs {
   /** Each way that a hop can take, measured. */
   hopPaths(): HopPath[] {
     return this.#here().flatMap(hopPathsOf);
+  }
+
+  /** The ids of two nodes each that do not reach one another: no hop can go between them. */
+  unlinked(): [string, string][] {
+    return this.#here()
+      .filter(isUnlinked)
+      .map(({ a, b }) => [a.id, b.id]);
   }
 
   #here(): PairState[] {
@@ -134,6 +151,7 @@ export class Pairs {
         dueAt: now,
         measuredAt: undefined,
         failure: undefined,
+        wayless: 0,
       });
       return;
     }
@@ -148,8 +166,15 @@ export class Pairs {
       const end = side === a ? path.from : path.to;
       lose(pair, path, `${end.interface} of ${side.name} has no link, or another address`);
     }
+    if (isTried(pair) && pair.gone.length > 0 && !hasWay(pair)) noteWays(pair, true);
     if (hasChanged) pair.dueAt = Math.min(pair.dueAt, now);
   }
+}
+
+/** When a pair is looked at again after a measurement of it. */
+function restMs(pair: PairState): number {
+  if (pair.wayless === 1 || pair.paths.some(({ misses }) => misses > 0)) return SECOND_LOOK_MS;
+  return isUnlinked(pair) ? RETRY_MS : LINKS_FRESH_MS;
 }
 
 function lose(pair: PairState, path: KnownPath, why: string): void {

@@ -4,8 +4,8 @@ import type { InterfaceKind } from '../../protocol/facts.ts';
 import type { LinkEnd, LinkFigures, LinkFinding, LinkPath } from '../../protocol/links.ts';
 import type { LinkNode } from './candidates.ts';
 import type { LinkView } from './findings.ts';
-import { type HopPath, hopUs, WORTH_CHANGING } from './hop-path.ts';
-import type { PairState } from './pair-state.ts';
+import { fasterHop, type HopPath } from './hop-path.ts';
+import { hopPathsOf, type PairState } from './pair-state.ts';
 
 /** TCP through Thunderbolt's IP carries about 40 % of the cable's speed (16.4 of 40 Gb/s), Ethernet's 94 %. */
 const LEAST_SHARE: Partial<Record<InterfaceKind, number>> = { thunderbolt: 0.2, ethernet: 0.6 };
@@ -142,25 +142,17 @@ function nominalGbps({ a, b }: PairState, { from, to }: LinkPath): number | unde
 
 /** The present deployment takes a way that is much slower than another that was measured. */
 function slowHop(hop: HopPath, pairs: readonly PairState[], nameOf: (id: string) => string): LinkFinding[] {
-  const pair = pairs.find(({ a, b }) => [a.id, b.id].every((id) => id === hop.from || id === hop.to));
-  const ways = (pair?.paths ?? []).flatMap(({ from, to, there, back }) => {
-    const figures = pair?.a.id === hop.from ? there : back;
-    const [own, far] = pair?.a.id === hop.from ? [from, to] : [to, from];
-    return figures ? [{ own, far, figures }] : [];
-  });
-  const taken = ways.find(
-    ({ own, far }) => own.address === hop.localAddress && far.address === hop.listenAddress,
-  );
-  const best = ways.sort((x, y) => hopUs(x.figures) - hopUs(y.figures))[0];
-  if (!taken || !best || hopUs(taken.figures) < hopUs(best.figures) * WORTH_CHANGING) return [];
+  const found = fasterHop(pairs.flatMap(hopPathsOf), hop);
+  if (!found) return [];
+  const { now, better } = found;
   return [
     {
       id: `hop-slow ${hop.from} ${hop.to}`,
       severity: 'info',
       text:
-        `the hop from ${nameOf(hop.from)} to ${nameOf(hop.to)} takes ${hop.fromInterface} (${gbps(taken.figures)} Gb/s); ` +
-        `${best.own.interface} is faster now (${gbps(best.figures)} Gb/s)`,
-      fix: 'The next deployment takes it; to have it now, start the agent of one of the two anew.',
+        `the hop from ${nameOf(hop.from)} to ${nameOf(hop.to)} takes ${hop.fromInterface} (${gbps(now.figures)} Gb/s); ` +
+        `${better.fromInterface} is faster now (${gbps(better.figures)} Gb/s)`,
+      fix: 'It is taken as soon as no request has run for two seconds.',
     },
   ];
 }

@@ -31,9 +31,11 @@ export interface PlannerNode {
   measured?: MeasuredLayers | undefined;
 }
 
+export type NodePair = readonly [nodeId: string, nodeId: string];
+
 /** A link between two nodes, the same in both directions. There may be several between the same two. */
 export interface NodeLink {
-  between: readonly [nodeId: string, nodeId: string];
+  between: NodePair;
   link: Link;
 }
 
@@ -52,6 +54,8 @@ export interface PlanRequest {
   links: readonly NodeLink[];
   /** between nodes without a link of their own; undefined: such nodes cannot be neighbours */
   otherLink: Link | undefined;
+  /** nodes between which there is no link, not even that one: they were measured, and do not reach one another */
+  unlinked?: readonly NodePair[] | undefined;
   goal: Goal;
   /** KV for `streams` conversations of `contextTokens` each must fit on every stage */
   contextTokens: number;

@@ -1,7 +1,7 @@
 // Links between nodes: what a kind of cable is taken for until it is measured, and how long something takes over it.
 // Pure; which cables there are is not known here.
 import type { Link } from '../../protocol/plan.ts';
-import type { NodeLink } from './inputs.ts';
+import type { NodeLink, NodePair } from './inputs.ts';
 
 /**
  * Kinds of links, each an estimate until it is measured on the cable itself.
@@ -57,14 +57,18 @@ export function carryMs(link: Link, bytes: number): number {
 /**
  * Every link between two nodes, by their ids in either order.
  * @param otherLink what nodes without one have
+ * @param unlinked those that have none at all
  */
 export function linkTable(
   links: readonly NodeLink[],
   otherLink: Link | undefined,
+  unlinked: readonly NodePair[] = [],
 ): (a: string, b: string) => readonly Link[] {
-  const table = new Map<string, Link[]>();
   const key = (a: string, b: string) => JSON.stringify(a < b ? [a, b] : [b, a]);
+  const none = new Set(unlinked.map((pair) => key(...pair)));
+  const table = new Map<string, Link[]>([...none].map((pair) => [pair, []]));
   for (const { between, link } of links) {
+    if (none.has(key(...between))) continue;
     const known = table.get(key(...between));
     if (known) known.push(link);
     else table.set(key(...between), [link]);

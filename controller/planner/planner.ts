@@ -29,7 +29,7 @@ export function makePlan(request: PlanRequest): Plan {
   throw noPlan(request);
 }
 
-/** Why there is no plan for a request, and what would do: not_enough_nodes. */
+/** Why there is no plan for a request, and what would do: not_enough_nodes, nodes_unlinked. */
 export function noPlan(request: PlanRequest): EspalierError {
   return shortageError(request, planFits);
 }

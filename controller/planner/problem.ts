@@ -44,10 +44,10 @@ export interface Problem {
 
 /** @param nodes those of the request that may be used, in the order that decides between equal plans */
 export function problemOf(request: PlanRequest, nodes: readonly PlannerNode[]): Problem {
-  const { card, links, otherLink, maxStages = nodes.length, pins } = request;
+  const { card, links, otherLink, unlinked, maxStages = nodes.length, pins } = request;
   const { layerCount } = card;
   const layers = [...card.layerBytes.keys()];
-  const linksBetween = linkTable(links, otherLink);
+  const linksBetween = linkTable(links, otherLink, unlinked);
   const tokens = askedKvTokens(request);
   const layerBytes = nodes.map((node) => {
     const kv = kvTokenBytes(card, node, 1) * tokens;

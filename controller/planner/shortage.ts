@@ -8,22 +8,44 @@ import { askedKvTokens, kvTokenBytes, roomBytes } from './memory.ts';
 import { count, gib, plural } from './words.ts';
 
 const MAX_MORE_NODES = 32;
+const MAX_PAIRS_NAMED = 3;
 const SHORTEST_CONTEXT_TOKENS = 1_024;
 
 /**
  * @param fits whether there is a plan for a request
- * @returns not_enough_nodes with the missing memory and what would do
+ * @returns not_enough_nodes with the missing memory and what would do; nodes_unlinked with the pairs that are in the way
  */
 export function shortageError(request: PlanRequest, fits: (request: PlanRequest) => boolean): EspalierError {
   const { card } = request;
   const nodes = candidates(request);
   if (nodes.length === 0) return new EspalierError('not_enough_nodes', 'no node is connected');
+  if (request.unlinked?.length && fits({ ...request, unlinked: [] })) return unlinkedError(request, nodes);
   const remedies = [shorterContext(request, fits), smallerModel(request, fits), moreNodes(request, fits)];
   const known = remedies.filter((remedy) => remedy !== undefined);
   const advice = known.length > 0 ? ` What would do: ${known.join('; ')}.` : '';
   return new EspalierError(
     'not_enough_nodes',
     `${card.id} does not fit: ${missing(request, nodes)}.${advice}`,
+  );
+}
+
+/** There is room, but not among nodes that reach one another. */
+function unlinkedError(request: PlanRequest, nodes: readonly PlannerNode[]): EspalierError {
+  const { card, unlinked = [], pins } = request;
+  const nameOf = (id: string) => nodes.find((node) => node.id === id)?.name;
+  const isNeighbour = (a: string, b: string) => {
+    const [i, j] = [a, b].map((id) => pins?.nodes?.indexOf(id) ?? -1) as [number, number];
+    const apart = Math.abs(i - j);
+    return !pins?.nodes || apart === 1 || apart === pins.nodes.length - 1;
+  };
+  const pairs = unlinked
+    .filter((pair) => pair.every((id) => nameOf(id) !== undefined) && isNeighbour(...pair))
+    .map((pair) => pair.map(nameOf).join(' and '));
+  const more = pairs.length > MAX_PAIRS_NAMED ? [`${pairs.length - MAX_PAIRS_NAMED} more pairs`] : [];
+  const named = [...pairs.slice(0, MAX_PAIRS_NAMED), ...more].join('; ');
+  return new EspalierError(
+    'nodes_unlinked',
+    `${card.id} would fit, but stages that follow one another must reach each other, and these do not: ${named}`,
   );
 }
 

@@ -135,6 +135,39 @@ describe('pairs', () => {
     assert.deepEqual(ways(), ['id-a id-b 192.168.1.2']);
   });
 
+  test('two nodes that do not reach one another in two measurements have no link, until they do', () => {
+    pairs = new Pairs();
+    const [x, y] = [a(), b()].map((node, i) => ({ ...node, host: `192.168.1.${i + 1}` })) as [
+      LinkNode,
+      LinkNode,
+    ];
+    pairs.update([x, y], 0);
+    take(measured(only(), { [LAN]: [0.94, null] }), 0, AT);
+    assert.deepEqual([pairs.unlinked(), pairs.isPending], [[], true], 'it may have been a busy machine');
+    assert.equal(pairs.due(1_000).length, 1);
+    take(measured(only(), {}), 1_000, AT);
+    assert.deepEqual([pairs.unlinked(), pairs.isPending], [[['id-a', 'id-b']], false]);
+    take(measured(only(), {}), 2_000, AT);
+    assert.deepEqual(
+      [pairs.due(61_999).length, pairs.due(62_000).length],
+      [0, 1],
+      'it is tried every minute',
+    );
+    take(measured(only(), { [LAN]: 0.94 }), 62_000, AT);
+    assert.deepEqual(pairs.unlinked(), []);
+    // the only way goes away: that needs no measurement, and an address that is not there is not one to try
+    pairs.update([x, { ...mac('b', [lan(2), cable(3)]), host: '192.168.1.2' }], 70_000);
+    assert.deepEqual(pairs.unlinked(), []);
+    pairs.update([x, { ...mac('b', [lan(9)]), host: '192.168.1.9' }], 80_000);
+    assert.deepEqual([pairs.hopPaths(), pairs.unlinked()], [[], [['id-a', 'id-b']]]);
+  });
+
+  test('where the address by which the controller comes was not tried, nothing is known of the link', () => {
+    for (const at of [0, 1_000]) take(measured(only(), {}), at, AT);
+    assert.equal(only().a.host, '10.9.9.9');
+    assert.deepEqual(pairs.unlinked(), []);
+  });
+
   test('a path stays when its interfaces are measured by other addresses, as long as it is reached', () => {
     const both = (last: number) => nic('en5', 'thunderbolt', [`169.254.5.${last}/16`, `fe80::${last}/64`]);
     const [four, six] = ['169.254.5.1 169.254.5.2', CABLE];

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { NodeLink, PlanRequest } from '../../../controller/planner/inputs.ts';
-import { estimatedLink } from '../../../controller/planner/links.ts';
+import { estimatedLink, UNKNOWN_LINK } from '../../../controller/planner/links.ts';
 import { costOf, findPlan, makePlan } from '../../../controller/planner/planner.ts';
 import { planReport } from '../../../controller/planner/report.ts';
 import { isBetterEnough } from '../../../controller/planner/stability.ts';
@@ -240,6 +240,58 @@ test('layers that fit in sum but not whole: said so', () => {
   assert.throws(() => makePlan(request({ card, nodes })), {
     message:
       /2 nodes have 13\.0 GiB for it, but not in one piece: a layer of 4\.0 GiB lies whole on one node/,
+  });
+});
+
+describe('nodes that do not reach one another', () => {
+  const card = cardWith({ layerBytes: new Array(6).fill(GIB) });
+  const nodes = ['a', 'b', 'c', 'd'].map((name) =>
+    node(name, { memoryBytes: 16 * GIB, usableBytes: 4 * GIB }),
+  );
+  const asked = (unlinked: PlanRequest['unlinked'], count = 4, pins?: PlanRequest['pins']) =>
+    request({ card, nodes: nodes.slice(0, count), unlinked, pins, otherLink: UNKNOWN_LINK });
+
+  test('are no neighbours, in either direction, whatever link is named between them', () => {
+    const unlinked = [['a', 'b'] as const, ['d', 'c'] as const];
+    const links = [{ between: ['b', 'a'] as const, link: estimatedLink('thunderbolt-5') }];
+    for (const goal of ['throughput', 'latency'] as const) {
+      const order = makePlan({ ...asked(unlinked), links, goal }).stages.map(({ nodeId }) => nodeId);
+      const hops = order.map((from, i) => `${from}${order[(i + 1) % order.length]}`);
+      assert.ok(order.length >= 2);
+      for (const hop of hops) assert.ok(!['ab', 'ba', 'cd', 'dc'].includes(hop), hops.join());
+    }
+  });
+
+  test('are named where a plan would need them, with what to do', () => {
+    assert.throws(() => makePlan(asked([['b', 'a']], 2)), {
+      code: 'nodes_unlinked',
+      message:
+        'm would fit, but stages that follow one another must reach each other, and these do not: b and a',
+    });
+    const all = nodes.flatMap(({ id }, i) => nodes.slice(i + 1).map((other) => [id, other.id] as const));
+    assert.throws(() => makePlan(asked(all)), { message: /: a and b; a and c; a and d; 3 more pairs$/ });
+    // of pinned nodes, only neighbours matter
+    const pinned = asked(
+      [
+        ['a', 'c'],
+        ['a', 'b'],
+      ],
+      4,
+      { nodes: ['a', 'b', 'c', 'd'] },
+    );
+    assert.throws(() => makePlan(pinned), { message: /do not: a and b$/ });
+    // too small anyway: that comes first
+    assert.throws(
+      () =>
+        makePlan({
+          ...asked([['a', 'b']], 2),
+          contextTokens: 1000,
+          card: cardWith({ layerBytes: new Array(60).fill(GIB) }),
+        }),
+      {
+        code: 'not_enough_nodes',
+      },
+    );
   });
 });
 
