@@ -200,7 +200,7 @@ class Core {
     this.links = new Links(
       (nodeId, command) => this.#nodes.send(nodeId, command),
       {
-        onChange: (paths, isPending) => this.#take({ kind: 'links', paths, isPending }),
+        onChange: (paths, isPending, unlinked) => this.#take({ kind: 'links', paths, isPending, unlinked }),
         onFinding: ({ severity, text, fix }) => this.#note(severity, text, fix),
       },
       log,

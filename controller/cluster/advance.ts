@@ -87,6 +87,7 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
     case 'links':
       cluster.hopPaths = input.paths;
       cluster.links = measuredLinks(input.paths);
+      cluster.unlinked = input.unlinked ?? [];
       cluster.linksPending = input.isPending;
       return [...hopsGone(cluster, now), ...tick(cluster, now)];
     case 'tick':

@@ -5,7 +5,7 @@ import { LINKS_WAIT_MS } from '../../protocol/limits.ts';
 import type { HostPort } from '../../protocol/node.ts';
 import { formatRange, type Plan } from '../../protocol/plan.ts';
 import type { HeldStage } from '../../protocol/stage.ts';
-import { bestHop, type HopPath, hasBetterWay } from '../links/hop-path.ts';
+import { bestHop, fasterHop, type HopPath } from '../links/hop-path.ts';
 import type { PlanRequest } from '../planner/inputs.ts';
 import { planRequest } from '../planning.ts';
 import {
@@ -123,8 +123,8 @@ function bestPlan(cluster: Cluster, now: number): Plan | undefined {
 }
 
 function requestOver(cluster: Cluster, nodes: readonly KnownNode[]): PlanRequest {
-  const { card, planning, links, measurements, wantedNodes } = cluster;
-  return planRequest(card, { nodes, links, measurements }, planning, wantedNodes);
+  const { card, planning, links, unlinked, measurements, wantedNodes } = cluster;
+  return planRequest(card, { nodes, links, unlinked, measurements }, planning, wantedNodes);
 }
 
 /** The question that the plan in force answers, with what is known today; undefined while there is none. */
@@ -272,16 +272,16 @@ export function reconsider(cluster: Cluster, deployment: Deployment, now: number
   if (!isIdle || waitsForLinks(cluster, now)) return [];
   const request = requestOver(cluster, usableNodes(cluster, now));
   const better = cluster.memo.betterPlan(cluster.epoch, request, deployment.plan);
-  if (!better && !hasBetterHop(cluster, deployment, now)) return [];
+  if (!better && !hasFasterHop(cluster, deployment, now)) return [];
   cluster.deployment = undefined;
   return deploy(cluster, better?.plan ?? deployment.plan, now);
 }
 
 /** The same stages over another cable: they need to read nothing, and keep their KV. */
-function hasBetterHop(cluster: Cluster, { stages }: Deployment, now: number): boolean {
-  return stages.some(({ nodeId, hopPath }, index) => {
-    const before = stages.at(index - 1);
-    if (!before || before.nodeId === nodeId) return false;
-    return hasBetterWay(wayBetween(cluster, before.nodeId, nodeId, now), hopPath, cluster.hopPaths);
+function hasFasterHop(cluster: Cluster, { stages }: Deployment, now: number): boolean {
+  const rested = cluster.hopPaths.filter((path) => !cluster.mistrust.isWayResting(path, now));
+  return stages.some(({ nodeId, hop, hopPath }, index) => {
+    const from = stages.at(index - 1)?.nodeId ?? nodeId;
+    return fasterHop(rested, hopPath ?? { from, to: nodeId, listenAddress: hop?.host ?? '' }) !== undefined;
   });
 }

@@ -6,7 +6,7 @@ import { DEFAULT_PLANNING, type ModelCard, type Plan } from '../../protocol/plan
 import type { HeldStage, KvEpoch, StageStats } from '../../protocol/stage.ts';
 import type { ClusterEvent, ClusterState } from '../../protocol/status.ts';
 import type { HopPath } from '../links/hop-path.ts';
-import type { NodeLink } from '../planner/inputs.ts';
+import type { NodeLink, NodePair } from '../planner/inputs.ts';
 import type { Measurements } from '../planner/measurements.ts';
 import { PlanMemo, type Planning, type PlanSolver } from '../planning.ts';
 import { Mistrust } from './mistrust.ts';
@@ -80,6 +80,8 @@ export interface Cluster {
   readonly mistrust: Mistrust;
   /** between nodes, as measured; those without one have the planner's default */
   links: NodeLink[];
+  /** nodes that do not reach one another */
+  unlinked: readonly NodePair[];
   nodes: Map<string, KnownNode>;
   /** what each agent has loaded, as far as is known; by node */
   held: Map<string, HeldStage>;
@@ -131,7 +133,7 @@ export type ClusterInput =
   | { kind: 'stage-failed'; nodeId: string; epoch: number; code: string; message: string }
   | { kind: 'stats'; nodeId: string; epoch: number; stats: StageStats }
   | { kind: 'requests'; count: number }
-  | { kind: 'links'; paths: readonly HopPath[]; isPending: boolean }
+  | { kind: 'links'; paths: readonly HopPath[]; isPending: boolean; unlinked?: readonly NodePair[] }
   | { kind: 'tick' };
 
 /** What was seen to go wrong, where, and what is to be done about it by people; `number` counts from 1. */
@@ -207,6 +209,7 @@ export function newCluster(options: ClusterOptions): Cluster {
     lastResort: new PlanMemo(options.solve),
     mistrust: new Mistrust(),
     links: [],
+    unlinked: [],
     nodes: new Map(),
     held: new Map(),
     deployment: undefined,

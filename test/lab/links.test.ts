@@ -72,6 +72,8 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
 
   const overCables = (list: readonly string[]) => list.filter((hop) => hop.includes('thunderbolt')).length;
 
+  const order = ({ stages }: ClusterStatus) => stages.map(({ node }) => node);
+
   async function ask(): Promise<string> {
     const messages = [{ role: 'user', content: "How many r's are in strawberry?" }];
     const answer = JSON.parse(await cluster.fetch('/v1/chat/completions', { messages, temperature: 0 }));
@@ -114,6 +116,7 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
   });
 
   test('a cable that is pulled is a finding, and the next plan avoids it', async () => {
+    const before = await cluster.status();
     await scene.lab.setCable(scene.plug(2, NEXT), false);
     const { status, links } = await when(
       'a new deployment',
@@ -128,7 +131,8 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
       hops(status),
       fastHops(status, (low) => low === 2),
     );
-    assert.ok(overCables(hops(status)) >= 3, hops(status).join(', '));
+    // another order would be no faster, and each stage would have to load other layers
+    assert.deepEqual(order(status), order(before));
     assert.ok(
       status.events.some(({ text }) =>
         /^the link from studio-([23]) to studio-(?!\1)[23] is gone/.test(text),

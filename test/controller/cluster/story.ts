@@ -118,7 +118,7 @@ export class Story {
 
 export function hopPath(text: string): HopPath {
   const [from = '', to = '', name = ''] = text.split(' ');
-  const gbps = name === 'cable' ? 16 : 1;
+  const gbps = { cable: 16, slow: 0.01 }[name] ?? 1;
   return {
     ...{ from: `id-${from}`, to: `id-${to}`, kind: 'ethernet', fromInterface: name, toInterface: name },
     ...{
