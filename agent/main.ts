@@ -59,6 +59,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       isHeard: () => control.hasController,
     },
     log,
+    { measuredGpuLimitBytes: () => stages.gpuLimitBytes },
   );
   const onlyLoopback = options.host === '127.0.0.1' || options.host === 'localhost';
   const chosen = options.bonjourInterface ?? (onlyLoopback ? '127.0.0.1' : undefined);

@@ -12,6 +12,7 @@ import { StageSupervisor } from './stage/supervisor.ts';
 export class StageHost {
   readonly #log: Logger;
   readonly #tell: (event: ControlEvent) => void;
+  #gpuLimitBytes: number | null = null;
   #stage: StageSupervisor | undefined;
   /** commands that start or end workers run one after the other */
   #turn: Promise<void> = Promise.resolve();
@@ -19,6 +20,11 @@ export class StageHost {
   constructor(log: Logger, tell: (event: ControlEvent) => void) {
     this.#log = log;
     this.#tell = tell;
+  }
+
+  /** Metal's own figure, once a stage has told it. */
+  get gpuLimitBytes(): number | null {
+    return this.#gpuLimitBytes;
   }
 
   handle(command: StageCommand, localHost: string): void {
@@ -93,6 +99,7 @@ export class StageHost {
     switch (event.kind) {
       case 'loaded': {
         const { hopPort: port, weightBytes } = event;
+        this.#gpuLimitBytes = event.gpuLimitBytes ?? this.#gpuLimitBytes;
         this.#tell({
           kind: 'stage-loaded',
           epoch,

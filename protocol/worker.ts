@@ -47,6 +47,8 @@ export const WorkerEvent = z.discriminatedUnion('kind', [
     weightBytes: z.number(),
     readLayers: z.int().min(0),
     kvEpoch: KvEpoch,
+    /** what Metal recommends to keep resident at most; null where there is no Metal */
+    gpuLimitBytes: z.int().positive().nullable(),
   }),
   /** both hops of this stage are open */
   z.object({ kind: z.literal('linked'), epoch: z.int() }),

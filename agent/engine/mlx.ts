@@ -112,7 +112,7 @@ export interface Mlx {
     rmsNorm(x: Tensor, weight: Tensor, eps: number): Tensor;
     scaledDotProductAttention(q: Tensor, k: Tensor, v: Tensor, scale: number, mask?: Tensor): Tensor;
   };
-  readonly metal: { isAvailable(): boolean };
+  readonly metal: { isAvailable(): boolean; deviceInfo(): Readonly<Record<string, unknown>> };
 }
 
 function load(): Mlx {
@@ -133,3 +133,21 @@ export const ALL: Slice = mx.Slice();
 
 /** Whether computations run on Metal; on the CPU, node-mlx multiplies float32 matrices only (others abort). */
 export const ON_GPU: boolean = mx.metal.isAvailable();
+
+/**
+ * What Metal recommends to keep resident at most (`recommendedMaxWorkingSetSize`), in bytes; null without Metal, and where
+ * MLX does not tell.
+ */
+export function recommendedGpuBytes(): number | null {
+  try {
+    return ON_GPU ? workingSetBytes(mx.metal.deviceInfo()) : null;
+  } catch {
+    return null; // a figure for the plan is no reason to lose a stage
+  }
+}
+
+/** The one figure of MLX's `metal::device_info` (mlx/backend/metal/metal.cpp) that is asked for. */
+export function workingSetBytes(info: Readonly<Record<string, unknown>>): number | null {
+  const bytes = Number(info.max_recommended_working_set_size);
+  return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null;
+}

@@ -73,6 +73,7 @@ class Worker {
     const { spec, scratchDir, hopHost } = load;
     // loaded here, so that a missing library is an answer and not a crash
     const { Engine } = await import('../engine/engine.ts');
+    const { recommendedGpuBytes } = await import('../engine/mlx.ts');
     const { TensorBytes } = await import('../engine/tensor-bytes.ts');
     const { modelDir, range, modelFingerprint: fingerprint, contextTokens, maxSessions, kvTokens } = spec;
     const collect = globalThis.gc as Parameters<typeof makeSettle>[1];
@@ -83,7 +84,8 @@ class Worker {
     loaded = engine;
     const worker = new Worker(load, engine, new TensorBytes(scratchDir), settle);
     const hopPort = await worker.#server.listen(hopHost);
-    send({ kind: 'loaded', hopPort, weightBytes: engine.weightBytes });
+    const gpuLimitBytes = recommendedGpuBytes();
+    send({ kind: 'loaded', hopPort, weightBytes: engine.weightBytes, gpuLimitBytes });
     return worker;
   }
 
