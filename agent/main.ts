@@ -1,5 +1,6 @@
 // The agent: one per node. Advertises itself, answers a controller, and keeps the stage that it is given. It never runs
 // model math in its own process.
+import { lockHome } from '../protocol/home-lock.ts';
 import { loadIdentity } from '../protocol/identity.ts';
 import { createLog } from '../protocol/log.ts';
 import { advertise } from './advertise.ts';
@@ -36,7 +37,8 @@ export interface RunningAgent {
 /** @throws EspalierError port_taken, bad_option */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const log = createLog('agent');
-  const { id } = loadIdentity(options.home, 'agent');
+  lockHome(options.home, 'agent');
+  const { id } = await loadIdentity(options.home, 'agent');
   const node = nodeFacts(id, options);
   sweepScratchDirs();
   const stages = new StageHost(log, (event) => control.send(event));

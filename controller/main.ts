@@ -2,6 +2,7 @@
 // state, the effects go back to the nodes, and the API answers over it all. It never touches a tensor.
 import type { Logger } from 'pino';
 import { EspalierError } from '../protocol/errors.ts';
+import { lockHome } from '../protocol/home-lock.ts';
 import { loadIdentity } from '../protocol/identity.ts';
 import { createLog } from '../protocol/log.ts';
 import { openModelFolder } from '../protocol/model-folder.ts';
@@ -80,7 +81,8 @@ const TICK_MS = 250;
 /** @throws EspalierError port_taken, model_folder_missing, model_file_missing, model_file_damaged, model_mismatch, bad_option */
 export async function startController(options: ControllerOptions): Promise<RunningController> {
   const log = createLog('controller');
-  const { id } = loadIdentity(options.home, 'controller');
+  lockHome(options.home, 'controller');
+  const { id } = await loadIdentity(options.home, 'controller');
   const folder = await openModelFolder(options.modelDir);
   const card = await readModelCard(folder);
   const text = await loadTextModel(options.modelDir, { id: card.id });

@@ -83,6 +83,10 @@ export const ERRORS = {
     status: 500,
     solve: 'Set ESPALIER_HOME to a folder that can be written, or free some space on its disk.',
   },
+  home_damaged: {
+    status: 500,
+    solve: 'Do what the message says: it names the file, what is wrong with it, and what its loss means.',
+  },
   bad_option: { status: 400, solve: 'See --help for the values that the option takes.' },
   controller_unreachable: {
     status: 503,

@@ -1,93 +1,99 @@
-// Who this agent or controller is, for good: an Ed25519 key under ESPALIER_HOME, and an id from it. A node that comes
-// back is the same node, never a ghost.
-import {
-  createHash,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  type KeyObject,
-} from 'node:crypto';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+// Who this agent or controller is, for good: an Ed25519 key with a self-signed certificate under ESPALIER_HOME, and an id
+// from the key. A node that comes back is the same node, never a ghost. It must not know who trusts whom.
+import { createHash, createPrivateKey, createPublicKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { EspalierError } from './errors.ts';
+import { createOwnFile, readOwnFile } from './home-files.ts';
 
-/** Keeps a home to one process of a role at a time: two with the same identity would end each other for ever. */
-function lockHome(home: string, role: string): void {
-  const path = join(home, `${role}.pid`);
-  const holder = Number(readText(path));
-  if (Number.isInteger(holder) && holder > 0 && holder !== process.pid && isAlive(holder)) {
-    throw new EspalierError(
-      'home_in_use',
-      `${home} belongs to the ${role} that runs as process ${holder} (if that is another program, remove ${path})`,
-    );
-  }
-  writeFileSync(path, `${process.pid}\n`, { mode: 0o600 });
-}
+/** Of a public key: the sha256 of its SPKI, in hexadecimal. Others pin this, and nothing else of a certificate. */
+export const Fingerprint = z.string().regex(/^[0-9a-f]{64}$/);
+export type Fingerprint = z.infer<typeof Fingerprint>;
 
-function readText(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
+/** What its owner needs to speak TLS. The key leaves the process only for a child that speaks in its name. */
+export const Credentials = z.object({ key: z.string(), certificate: z.string() });
+export type Credentials = z.infer<typeof Credentials>;
 
-/** Whether a process runs under a number, anybody's. */
-export function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-export interface Identity {
-  /** 16 hexadecimal digits of the public key's sha256 */
+export interface Identity extends Credentials {
+  /** the first 16 hexadecimal digits of the fingerprint */
   id: string;
-  key: KeyObject;
+  fingerprint: Fingerprint;
+}
+
+export type Role = 'agent' | 'controller';
+
+/**
+ * Reads the identity of a role, or makes it at the first start.
+ * @param home ESPALIER_HOME; the key and the certificate are in the file `<role>.pem` in it, mode 600
+ * @throws EspalierError home_not_writable; home_damaged when the file is damaged or others may read it
+ */
+export async function loadIdentity(home: string, role: Role): Promise<Identity> {
+  const path = join(home, `${role}.pem`);
+  const known = readIdentity(path);
+  if (known) return known;
+  createOwnFile(path, await makePem()); // another process with this home may have made it in between
+  const made = readIdentity(path);
+  if (made) return made;
+  throw new EspalierError('home_not_writable', `${path} is gone as soon as it is written`);
+}
+
+/** Of the key in a certificate. */
+export function fingerprintOf(certificate: X509Certificate): Fingerprint {
+  return fingerprintOfKey(certificate.publicKey);
+}
+
+/** The id of whoever has the key with a fingerprint. */
+export function idOf(fingerprint: Fingerprint): string {
+  return fingerprint.slice(0, 16);
+}
+
+function fingerprintOfKey(key: KeyObject): Fingerprint {
+  return createHash('sha256')
+    .update(key.export({ type: 'spki', format: 'der' }))
+    .digest('hex');
+}
+
+function readIdentity(path: string): Identity | undefined {
+  const pem = readOwnFile(path);
+  if (pem === undefined) return undefined;
+  try {
+    const key = block(pem, 'PRIVATE KEY');
+    const certificate = block(pem, 'CERTIFICATE');
+    const privateKey = createPrivateKey(key);
+    if (!new X509Certificate(certificate).checkPrivateKey(privateKey))
+      throw new Error('its key and its certificate do not belong together');
+    const fingerprint = fingerprintOfKey(createPublicKey(privateKey));
+    return { id: idOf(fingerprint), fingerprint, key, certificate };
+  } catch (error) {
+    const fix = 'Put it back from a backup; or remove it: then it gets a new key and must be paired anew.';
+    throw new EspalierError('home_damaged', `${path} is damaged (${(error as Error).message}). ${fix}`);
+  }
+}
+
+function block(pem: string, label: string): string {
+  const found = new RegExp(`-----BEGIN ${label}-----[^-]+-----END ${label}-----\n?`).exec(pem)?.[0];
+  if (found === undefined) throw new Error(`it has no ${label.toLowerCase()}`);
+  return found;
 }
 
 /**
- * Reads the key of a role, or makes it at the first start.
- * @param home ESPALIER_HOME; the key is the file `<role>.key` in it, mode 600
- * @throws EspalierError home_in_use; bad_option when the folder cannot be written or the key file is damaged
+ * A new key with its certificate. Nobody looks at its dates: they are the widest that a certificate can have (RFC 5280,
+ * 4.1.2.5), for clocks that are off by years.
  */
-export function loadIdentity(home: string, role: 'agent' | 'controller'): Identity {
-  const path = join(home, `${role}.key`);
-  const key = readKey(path) ?? makeKey(home, path);
-  lockHome(home, role);
-  const der = createPublicKey(key).export({ type: 'spki', format: 'der' });
-  return { id: createHash('sha256').update(der).digest('hex').slice(0, 16), key };
-}
-
-function readKey(path: string): KeyObject | undefined {
-  let pem: string;
-  try {
-    pem = readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-  try {
-    return createPrivateKey(pem);
-  } catch {
-    throw new EspalierError('bad_option', `${path} is no key: remove it, and a new identity is made`);
-  }
-}
-
-function makeKey(home: string, path: string): KeyObject {
-  const { privateKey } = generateKeyPairSync('ed25519');
-  try {
-    mkdirSync(home, { recursive: true, mode: 0o700 });
-    writeFileSync(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' });
-  } catch (error) {
-    // another process with this home may have made it in between
-    const made = (error as NodeJS.ErrnoException).code === 'EEXIST' ? readKey(path) : undefined;
-    if (made) return made;
-    throw new EspalierError(
-      'bad_option',
-      `${home} cannot be written (${(error as Error).message}): set ESPALIER_HOME`,
-    );
-  }
-  return privateKey;
+async function makePem(): Promise<string> {
+  // only at the first start of all: the library takes longer to load than the key to make
+  await import('reflect-metadata');
+  const { PemConverter, X509CertificateGenerator } = await import('@peculiar/x509');
+  const keys = await crypto.subtle.generateKey('Ed25519', true, ['sign', 'verify']);
+  if (!('privateKey' in keys)) throw new TypeError('Ed25519 is no pair of keys here');
+  const certificate = await X509CertificateGenerator.createSelfSigned({
+    serialNumber: '01',
+    name: 'CN=Espalier',
+    notBefore: new Date('1970-01-01T00:00:00Z'),
+    notAfter: new Date('9999-12-31T23:59:59Z'),
+    signingAlgorithm: { name: 'Ed25519' },
+    keys,
+  });
+  const key = await crypto.subtle.exportKey('pkcs8', keys.privateKey);
+  return `${PemConverter.encode(key, 'PRIVATE KEY')}\n${certificate.toString('pem')}\n`;
 }

@@ -32,6 +32,8 @@ export const TOKENIZE_TIMEOUT_MS = 60_000;
 
 /** A plan over 64 nodes takes 2.3 s on one core here, and why nothing fits some twenty times that. */
 export const PLANNER_TIMEOUT_MS = 120_000;
+/** A file of keys or of trust: 1,024 paired nodes of at most 300 bytes each. */
+export const MAX_HOME_FILE_BYTES = 512 * KIB;
 
 /** A control message: the largest is `generate` with 163,840 token ids of at most 7 characters each: 1.1 MiB. */
 export const MAX_CONTROL_MESSAGE_BYTES = 4 * MIB;

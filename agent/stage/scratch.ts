@@ -3,7 +3,7 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isAlive } from '../../protocol/identity.ts';
+import { isAlive } from '../../protocol/home-lock.ts';
 
 const PREFIX = 'espalier-';
 

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { execa } from 'execa';
-import { isAlive } from '../../protocol/identity.ts';
+import { isAlive } from '../../protocol/home-lock.ts';
 import type { LinkPath, LinksReport } from '../../protocol/links.ts';
 import type { ClusterStatus } from '../../protocol/status.ts';
 import type { Mac } from '../../scripts/lab/lab.ts';
