@@ -39,6 +39,20 @@ export const MAX_HOME_FILE_BYTES = 512 * KIB;
 export const MAX_CONTROL_MESSAGE_BYTES = 4 * MIB;
 /** What waits to be taken on one control connection: a dozen of the largest messages. */
 export const MAX_CONTROL_BACKLOG_BYTES = 64 * MIB;
+/**
+ * Connections of unknown origin, to each listening port: until TLS has shown a key that is known. A handshake takes a few
+ * milliseconds and 100 KiB at most; a node that dials another for a measurement opens MAX_PROBE_TARGETS at once, elsewhere.
+ */
+export const MAX_STRANGERS = 64;
+export const MAX_STRANGERS_PER_ADDRESS = 16;
+/** A handshake is 1 to 2 ms of work: one address that floods can take a tenth of a core. */
+export const MAX_STRANGERS_PER_SECOND = 50;
+/** Wi-Fi with much loss repeats a lost packet after 1 s; this is room for two. */
+export const STRANGER_TIMEOUT_MS = 3_000;
+/** Lines in a log about refused connections; the rest is counted. */
+export const MAX_REFUSALS_LOGGED = 20;
+export const REFUSALS_LOGGED_MS = 60_000;
+
 /** The controller's hello must come this soon after a control connection opens. */
 export const HELLO_TIMEOUT_MS = 3_000;
 /** Control heartbeats; a node is lost when none was answered for LEASE_MS, which is noticed within one more. */
