@@ -8,6 +8,8 @@ import { PROTOCOL_VERSION } from '../protocol/version.ts';
 const REFRESH_MS = 5_000;
 
 export interface Advertisement {
+  /** the record changes: it is published anew */
+  update(isPaired: boolean): void;
   stop(): Promise<void>;
 }
 
@@ -18,15 +20,25 @@ export function advertise(
   node: NodeFacts,
   cluster: string,
   port: number,
+  isPaired: boolean,
   chosen: string | undefined,
   log: Logger,
 ): Advertisement {
   let published: Published[] = [];
-  const refresh = () => {
+  let paired = isPaired;
+  let isStopped = false;
+  const record = () => ({
+    id: node.id,
+    boot: node.bootId,
+    protocol: String(PROTOCOL_VERSION),
+    cluster,
+    paired: paired ? '1' : '0',
+  });
+  const refresh = (): void => {
     const wanted = multicastInterfaces(chosen);
     if (wanted.join() === published.map((entry) => entry.interfaceAddress).join()) return;
     for (const entry of published) void entry.end();
-    published = wanted.map((address) => publish(address, node, cluster, port, log));
+    published = wanted.map((address) => publish(address, node, record(), port, log));
     log.info(
       { interfaces: wanted },
       wanted.length > 0 ? 'advertised by Bonjour' : 'no network interface to advertise on',
@@ -35,7 +47,18 @@ export function advertise(
   refresh();
   const timer = setInterval(refresh, REFRESH_MS);
   return {
+    update(isPairedNow) {
+      if (isStopped || paired === isPairedNow) return;
+      paired = isPairedNow;
+      const before = published;
+      published = [];
+      // a goodbye that comes after the new word would take that back
+      void Promise.all(before.map((entry) => entry.end())).then(() => {
+        if (!isStopped) refresh();
+      });
+    },
     async stop() {
+      isStopped = true;
       clearInterval(timer);
       await Promise.all(published.map((entry) => entry.end()));
     },
@@ -52,7 +75,7 @@ function labelOf(name: string): string {
 function publish(
   interfaceAddress: string,
   node: NodeFacts,
-  cluster: string,
+  txt: Record<string, string>,
   port: number,
   log: Logger,
 ): Published {
@@ -64,7 +87,7 @@ function publish(
     name: `${labelOf(node.name)}-${node.id.slice(0, 8)}`,
     type: SERVICE_TYPE,
     port,
-    txt: { id: node.id, boot: node.bootId, protocol: String(PROTOCOL_VERSION), cluster },
+    txt,
     probe: false,
   });
   return {

@@ -1,20 +1,23 @@
-// Where the controller reaches this node: a WebSocket server that serves one controller at a time, checks the words
-// and their version, and hands commands on. It knows nothing of stages.
-import { createServer } from 'node:http';
+// Where the controller reaches this node: serves the one that the front door lets in, one connection at a time, checks the
+// words and their version, and hands commands on. It knows nothing of stages.
 import type { Logger } from 'pino';
-import { WebSocket, WebSocketServer } from 'ws';
+import { WebSocket } from 'ws';
 import { ControlCommand, type ControlEvent } from '../protocol/control.ts';
-import { EspalierError } from '../protocol/errors.ts';
+import { type ErrorCode, EspalierError } from '../protocol/errors.ts';
 import type { MachineFacts } from '../protocol/facts.ts';
-import { HELLO_TIMEOUT_MS, MAX_CONTROL_MESSAGE_BYTES } from '../protocol/limits.ts';
+import type { Credentials } from '../protocol/identity.ts';
+import { HELLO_TIMEOUT_MS } from '../protocol/limits.ts';
 import type { NodeFacts } from '../protocol/node.ts';
 import type { ProbeCommand } from '../protocol/probe.ts';
+import { answers } from '../protocol/socket-alive.ts';
 import { PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
+import { type ControlTrust, FrontDoor, refuse } from './front-door.ts';
 
-/** Connections at once: one controller, and strangers until they are refused. */
-const MAX_CONNECTIONS = 16;
+/** Whether two controllers with one key live: the older one has this long to answer. */
+const ALIVE_TIMEOUT_MS = 1_000;
 
-export type StageCommand = Exclude<ControlCommand, { kind: 'hello' } | ProbeCommand>;
+type Hello = ControlCommand & { kind: 'hello' };
+export type StageCommand = Exclude<ControlCommand, Hello | { kind: 'unpair' } | ProbeCommand>;
 
 export interface ControlHandler {
   /** @param localHost the address of this node by which the controller reached it */
@@ -31,51 +34,31 @@ export class ControlServer {
   readonly #cluster: string;
   readonly #log: Logger;
   readonly #handler: ControlHandler;
-  readonly #http = createServer((_request, response) => {
-    response.writeHead(426, { connection: 'close' }).end('This is the control port of an Espalier agent.\n');
-  });
-  readonly #sockets = new WebSocketServer({ noServer: true, maxPayload: MAX_CONTROL_MESSAGE_BYTES });
-  #controller: { socket: WebSocket; id: string } | undefined;
+  readonly #trust: ControlTrust;
+  readonly #door: FrontDoor;
+  #controller: { socket: WebSocket; id: string; bootId: string } | undefined;
 
-  constructor(node: NodeFacts, cluster: string, log: Logger, handler: ControlHandler) {
+  constructor(
+    node: NodeFacts,
+    cluster: string,
+    credentials: Credentials,
+    trust: ControlTrust,
+    log: Logger,
+    handler: ControlHandler,
+  ) {
     this.#node = node;
     this.#cluster = cluster;
+    this.#trust = trust;
     this.#log = log;
     this.#handler = handler;
-    this.#http.maxConnections = MAX_CONNECTIONS;
-    this.#http.headersTimeout = HELLO_TIMEOUT_MS;
-    this.#http.on('upgrade', (request, socket, head) => {
-      // a browser names the page it comes from: no web page has business here
-      if (request.headers.origin !== undefined) {
-        socket.destroy();
-        return;
-      }
-      request.socket.setNoDelay(true);
-      this.#sockets.handleUpgrade(request, socket, head, (client) =>
-        this.#greet(client, request.socket.localAddress ?? '127.0.0.1'),
-      );
-    });
+    this.#door = new FrontDoor(credentials, trust, log, (socket, localHost) =>
+      this.#greet(socket, localHost),
+    );
   }
 
-  /** @returns the port; @throws EspalierError port_taken */
+  /** @returns the port; @throws EspalierError port_taken, bad_option */
   listen(host: string, port: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#http.once('error', (error: NodeJS.ErrnoException) => {
-        const taken = `port ${port} on ${host} is taken: choose another with --port, or 0 for any`;
-        if (error.code === 'EADDRINUSE') reject(new EspalierError('port_taken', taken));
-        else
-          reject(
-            new EspalierError(
-              'bad_option',
-              `--host ${host}: this machine cannot listen there (${error.code})`,
-            ),
-          );
-      });
-      this.#http.listen(port, host, () => {
-        const address = this.#http.address();
-        resolve(typeof address === 'object' && address ? address.port : port);
-      });
-    });
+    return this.#door.listen(host, port);
   }
 
   /** Tells the controller; without one the event is of no use to anybody. */
@@ -88,20 +71,20 @@ export class ControlServer {
     return this.#controller !== undefined;
   }
 
+  /** Ends the connection of a controller that is not to be obeyed any more. */
+  dismiss(): void {
+    this.#door.dismissControllers();
+  }
+
   close(): void {
-    for (const socket of this.#sockets.clients) socket.terminate();
-    this.#http.close();
-    this.#http.closeAllConnections();
+    this.#door.close();
   }
 
   #greet(socket: WebSocket, localHost: string): void {
-    const timer = setTimeout(() => refuse('invalid_request', 'no hello came in time'), HELLO_TIMEOUT_MS);
-    const refuse = (code: string, message: string) => {
+    const timer = setTimeout(() => deny('invalid_request', 'no hello came in time'), HELLO_TIMEOUT_MS);
+    const deny = (code: ErrorCode, message: string) => {
       this.#log.warn({ code }, `a control connection was refused: ${message}`);
-      socket.removeAllListeners('message');
-      socket.send(JSON.stringify({ kind: 'refused', code, message } satisfies ControlEvent));
-      socket.close();
-      setTimeout(() => socket.terminate(), 1_000).unref();
+      refuse(socket, code, message);
     };
     socket.on('error', (error) => this.#log.warn({ error: error.message }, 'control connection'));
     socket.on('close', () => {
@@ -114,23 +97,26 @@ export class ControlServer {
     socket.on('message', (data) => {
       const command = parse(data.toString());
       if (!command)
-        return refuse(
+        return deny(
           'invalid_request',
           `this agent (protocol ${PROTOCOL_VERSION}) does not know that message`,
         );
       if (command.kind === 'hello') {
-        const wrong = this.#wrongController(command);
-        if (wrong) return refuse(wrong.code, wrong.message);
         clearTimeout(timer);
-        return this.#accept(socket, command.controllerId);
+        void this.#wrongController(socket, command).then((wrong) => {
+          if (wrong) deny(wrong.code, wrong.message);
+          else this.#accept(socket, command);
+        });
+        return undefined;
       }
       if (this.#controller?.socket !== socket)
-        return refuse('invalid_request', 'it did not begin with a hello');
+        return deny('invalid_request', 'it did not begin with a hello');
+      if (command.kind === 'unpair') return this.#trust.forget();
       return isProbe(command) ? this.#handler.onProbe(command) : this.#handler.onCommand(command, localHost);
     });
   }
 
-  #wrongController(hello: ControlCommand & { kind: 'hello' }): EspalierError | undefined {
+  async #wrongController(socket: WebSocket, hello: Hello): Promise<EspalierError | undefined> {
     const mismatch = versionMismatch(
       { who: `node ${this.#node.name}`, protocol: PROTOCOL_VERSION },
       { who: 'the controller', protocol: hello.protocol },
@@ -140,19 +126,21 @@ export class ControlServer {
       const message = `node ${this.#node.name} belongs to the cluster "${this.#cluster}", not to "${hello.cluster}"`;
       return new EspalierError('other_cluster', message);
     }
-    if (this.#controller && this.#controller.id !== hello.controllerId) {
-      return new EspalierError(
-        'node_busy',
-        `node ${this.#node.name} serves another controller (${this.#controller.id})`,
-      );
-    }
-    return undefined;
+    const present = this.#controller;
+    if (!present || present.socket === socket || present.bootId === hello.controllerBootId) return undefined;
+    // its next start, whose old connection is a leftover; or a copy of it, and then the old one still answers
+    if (!(await answers(present.socket, ALIVE_TIMEOUT_MS))) return undefined;
+    return new EspalierError(
+      'node_busy',
+      `node ${this.#node.name} serves another controller with the same key (${present.id}): ` +
+        'its ESPALIER_HOME was copied, and both run',
+    );
   }
 
-  #accept(socket: WebSocket, id: string): void {
+  #accept(socket: WebSocket, { controllerId: id, controllerBootId: bootId }: Hello): void {
+    if (socket.readyState !== WebSocket.OPEN) return;
     const before = this.#controller?.socket;
-    this.#controller = { socket, id };
-    // the same controller again: its old connection is a leftover of a restart or a broken network
+    this.#controller = { socket, id, bootId };
     if (before && before !== socket) before.terminate();
     this.#log.info({ controller: id }, 'a controller connected');
     const facts = this.#handler.facts?.() ?? null;

@@ -2,6 +2,7 @@
 // model math in its own process.
 import { lockHome } from '../protocol/home-lock.ts';
 import { loadIdentity } from '../protocol/identity.ts';
+import type { JoinToken } from '../protocol/join-token.ts';
 import { createLog } from '../protocol/log.ts';
 import { advertise } from './advertise.ts';
 import { ControlServer, type StageCommand } from './control-server.ts';
@@ -11,6 +12,7 @@ import { isOffered } from './probe/listener.ts';
 import { ProbeHost } from './probe/probe-host.ts';
 import { sweepScratchDirs } from './stage/scratch.ts';
 import { StageHost } from './stage-host.ts';
+import { Membership } from './trust/membership.ts';
 
 export interface AgentOptions {
   /** shown to people; the host's name when undefined */
@@ -27,6 +29,10 @@ export interface AgentOptions {
   cluster: string;
   /** ESPALIER_HOME */
   home: string;
+  /** a join token: the controller that made it pairs with this agent by itself */
+  token?: JoinToken | undefined;
+  /** forgets the controller that it is paired with, if any */
+  forget?: boolean | undefined;
 }
 
 export interface RunningAgent {
@@ -34,17 +40,20 @@ export interface RunningAgent {
   stop(): Promise<void>;
 }
 
-/** @throws EspalierError port_taken, bad_option */
+/** @throws EspalierError port_taken, bad_option, home_in_use, home_not_writable, home_damaged, paired_elsewhere */
 export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const log = createLog('agent');
   lockHome(options.home, 'agent');
-  const { id } = await loadIdentity(options.home, 'agent');
+  const identity = await loadIdentity(options.home, 'agent');
+  const { id } = identity;
   const node = nodeFacts(id, options);
   sweepScratchDirs();
-  const stages = new StageHost(log, (event) => control.send(event));
+  const { home, token, forget } = options;
+  const trust = Membership.open({ home, identity, name: node.name, token, forget, log });
+  const stages = new StageHost(identity, log, (event) => control.send(event));
   let machine: FactsWatch | undefined;
-  const probes = new ProbeHost(options.host, (event) => control.send(event));
-  const control: ControlServer = new ControlServer(node, options.cluster, log, {
+  const probes = new ProbeHost(options.host, identity, log, (event) => control.send(event));
+  const control: ControlServer = new ControlServer(node, options.cluster, identity, trust, log, {
     onCommand: (command, localHost) => stages.handle(command, hopHost(command, options.host, localHost)),
     onProbe: (command) => probes.handle(command),
     onDisconnect: () => {
@@ -65,11 +74,17 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   );
   const onlyLoopback = options.host === '127.0.0.1' || options.host === 'localhost';
   const chosen = options.bonjourInterface ?? (onlyLoopback ? '127.0.0.1' : undefined);
-  const advertisement = advertise(node, options.cluster, port, chosen, log);
+  const advertisement = advertise(node, options.cluster, port, trust.isPaired, chosen, log);
+  trust.onChange((isPaired) => {
+    // a stage of a controller that is not obeyed any more ends with its connection
+    if (!isPaired) control.dismiss();
+    advertisement.update(isPaired);
+  });
   log.info({ id, host: options.host, port }, `agent ${node.name} is up`);
   return {
     port,
     async stop() {
+      trust.close();
       control.close();
       probes.stop();
       await Promise.all([stages.stop(), advertisement.stop(), machine?.stop()]);

@@ -3,6 +3,7 @@
 import type { Logger } from 'pino';
 import type { ControlEvent } from '../protocol/control.ts';
 import { asEspalierError } from '../protocol/errors.ts';
+import type { Credentials } from '../protocol/identity.ts';
 import { formatRange } from '../protocol/plan.ts';
 import type { StageSpec } from '../protocol/stage.ts';
 import type { WorkerEvent } from '../protocol/worker.ts';
@@ -10,6 +11,7 @@ import type { StageCommand } from './control-server.ts';
 import { StageSupervisor } from './stage/supervisor.ts';
 
 export class StageHost {
+  readonly #credentials: Credentials;
   readonly #log: Logger;
   readonly #tell: (event: ControlEvent) => void;
   #gpuLimitBytes: number | null = null;
@@ -17,7 +19,9 @@ export class StageHost {
   /** commands that start or end workers run one after the other */
   #turn: Promise<void> = Promise.resolve();
 
-  constructor(log: Logger, tell: (event: ControlEvent) => void) {
+  /** @param credentials of this node */
+  constructor(credentials: Credentials, log: Logger, tell: (event: ControlEvent) => void) {
+    this.#credentials = credentials;
     this.#log = log;
     this.#tell = tell;
   }
@@ -52,7 +56,7 @@ export class StageHost {
     await this.#end(undefined);
     const { epoch, index, range } = spec;
     this.#log.info({ epoch, index, layers: formatRange(range) }, 'starting a stage');
-    const stage: StageSupervisor = new StageSupervisor(spec, localHost, this.#log, {
+    const stage: StageSupervisor = new StageSupervisor(spec, localHost, this.#credentials, this.#log, {
       onEvent: (event) => this.#event(stage, localHost, event),
       onExit: ({ code, message }) => {
         this.#log.error({ epoch, code }, message);

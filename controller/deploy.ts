@@ -33,14 +33,20 @@ export class Deployer {
   /** @param hopHosts where each stage listens; undefined leaves it to its agent */
   deploy(epoch: number, plan: Plan, hopHosts: readonly (string | undefined)[]): void {
     const hopToken = randomBytes(32).toString('base64url');
-    for (const { nodeId, index, range } of plan.stages) {
+    const { stages } = plan;
+    const keys = stages.map(({ nodeId }) => this.#nodes.fingerprintOf(nodeId));
+    for (const { nodeId, index, range } of stages) {
+      const before = keys.at(index - 1);
+      const after = keys[(index + 1) % stages.length];
+      // a node that went just now: its loss comes as the next word, and is another plan
+      if (before === undefined || after === undefined) continue;
       this.#nodes.send(nodeId, {
         kind: 'deploy',
         ...(hopHosts[index] !== undefined && { hopHost: hopHosts[index] }),
         spec: {
           epoch,
           index,
-          stageCount: plan.stages.length,
+          stageCount: stages.length,
           range,
           modelDir: this.#model.dir,
           modelFingerprint: this.#model.fingerprint,
@@ -50,10 +56,11 @@ export class Deployer {
           prefillChunkTokens: PREFILL_CHUNK_TOKENS,
           maxChunkScores: Math.floor(plan.prefillBytes / (SCORE_BYTES * this.#card.attentionHeads)),
           hopToken,
+          neighbours: { before, after },
         },
       });
     }
-    this.#head = { epoch, nodeId: plan.stages[0]?.nodeId as string };
+    this.#head = { epoch, nodeId: stages[0]?.nodeId as string };
   }
 
   /**

@@ -2,9 +2,10 @@
 // networks that drop multicast. It only suggests where a node may be; who it is, the node says on the connection.
 import type { Browser, Service } from 'bonjour-service';
 import type { Logger } from 'pino';
+import { ERRORS } from '../protocol/errors.ts';
 import { multicastInterfaces, openBonjour } from '../protocol/multicast.ts';
 import { formatHostPort, type HostPort, NodeAdvert, SERVICE_TYPE } from '../protocol/node.ts';
-import { PROTOCOL_VERSION } from '../protocol/version.ts';
+import { PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
 
 const QUERY_MS = 1_500;
 /** Listed addresses are a fallback: Bonjour has this long to find the nodes first. */
@@ -51,12 +52,15 @@ export function discover(options: DiscoveryOptions, listener: DiscoveryListener,
     const { id, boot, protocol, cluster } = advert.data;
     if (cluster !== options.cluster) return;
     heard = true;
-    if (protocol !== PROTOCOL_VERSION && !strange.has(id + boot)) {
-      strange.add(id + boot); // said once; the connection itself explains which side to upgrade
-      log.warn(
-        { node: service.name, protocol },
-        `a node speaks protocol ${protocol}, this controller ${PROTOCOL_VERSION}`,
-      );
+    const mismatch = versionMismatch(
+      { who: 'this controller', protocol: PROTOCOL_VERSION },
+      { who: `node ${service.name}`, protocol },
+    );
+    if (mismatch !== undefined) {
+      // said once, and here: before protocol 4 there was no TLS, and two that do not share it cannot say why
+      if (!strange.has(id + boot)) listener.onFinding(mismatch, ERRORS.protocol_version.solve);
+      strange.add(id + boot);
+      return;
     }
     const hosts = new Set(
       [service.referer?.address, ...(service.addresses ?? [])].filter((host) => host !== undefined),

@@ -1,12 +1,14 @@
 // The controller: one per cluster. Puts its parts together: discovery suggests nodes, their events move the cluster's
 // state, the effects go back to the nodes, and the API answers over it all. It never touches a tensor.
+import { hostname } from 'node:os';
 import type { Logger } from 'pino';
-import { EspalierError } from '../protocol/errors.ts';
+import { ERRORS, EspalierError } from '../protocol/errors.ts';
 import { lockHome } from '../protocol/home-lock.ts';
-import { loadIdentity } from '../protocol/identity.ts';
+import { type Identity, loadIdentity } from '../protocol/identity.ts';
 import { createLog } from '../protocol/log.ts';
 import { openModelFolder } from '../protocol/model-folder.ts';
 import { formatHostPort, type HostPort } from '../protocol/node.ts';
+import type { PairedAnswer } from '../protocol/pairing.ts';
 import type { ModelCard } from '../protocol/plan.ts';
 import type { PlanReport } from '../protocol/plan-report.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
@@ -44,6 +46,9 @@ import { loadTextModel } from './text-model.ts';
 import type { TokenSource } from './token-source.ts';
 import { TraceCollector } from './trace/collector.ts';
 import { makeTrace } from './trace/trace.ts';
+import { JoinTokens } from './trust/join-tokens.ts';
+import { NodePins } from './trust/node-pins.ts';
+import { Pairing } from './trust/pairing.ts';
 
 export interface ControllerOptions {
   /** where the API listens */
@@ -78,11 +83,13 @@ export interface RunningController {
 /** Deadlines are looked at this often. */
 const TICK_MS = 250;
 
-/** @throws EspalierError port_taken, model_folder_missing, model_file_missing, model_file_damaged, model_mismatch, bad_option */
+/** @throws EspalierError home_in_use, home_damaged, home_not_writable, port_taken, model_folder_missing, model_file_missing, model_file_damaged, model_mismatch, bad_option */
 export async function startController(options: ControllerOptions): Promise<RunningController> {
   const log = createLog('controller');
   lockHome(options.home, 'controller');
-  const { id } = await loadIdentity(options.home, 'controller');
+  const identity = await loadIdentity(options.home, 'controller');
+  const pins = NodePins.open(options.home);
+  const tokens = new JoinTokens(options.home, identity.fingerprint);
   const folder = await openModelFolder(options.modelDir);
   const card = await readModelCard(folder);
   const text = await loadTextModel(options.modelDir, { id: card.id });
@@ -96,8 +103,8 @@ export async function startController(options: ControllerOptions): Promise<Runni
   };
   const deployments = new DeploymentStore(options.home, asked, log);
   const previous = await deployments.read();
-  const memory = { store, measurements, incidents, deployments, previous };
-  const core = new Core(id, card, place, { ...options, ...memory }, log);
+  const memory = { store, measurements, incidents, deployments, previous, pins, tokens };
+  const core = new Core(identity, card, place, { ...options, ...memory }, log);
   const api = await createApi({
     source: core.requests,
     textModel: () => text,
@@ -105,6 +112,9 @@ export async function startController(options: ControllerOptions): Promise<Runni
     trace: (steps) => core.trace(steps),
     plan: () => core.plan(),
     incidents: () => incidents.report,
+    pairing: () => core.pairing.report(),
+    pair: (node, code) => core.pair(node, code),
+    unpair: (node) => core.unpair(node),
     links: () => core.links.report(),
     measureLinks: () => {
       core.links.measureAgain();
@@ -137,12 +147,16 @@ interface CoreOptions extends ControllerOptions {
   deployments: DeploymentStore;
   /** what an earlier controller had deployed */
   previous: SavedDeployment | undefined;
+  /** the nodes that are paired */
+  pins: NodePins;
+  tokens: JoinTokens;
 }
 
 /** The cluster's heart with its inlets and outlets. */
 class Core {
   readonly requests: Requests;
   readonly links: Links;
+  readonly pairing: Pairing;
   readonly #cluster: Cluster;
   readonly #nodes: Nodes;
   readonly #deployer: Deployer;
@@ -162,7 +176,7 @@ class Core {
   #isStopping = false;
   #headSteps = 0;
 
-  constructor(id: string, card: ModelCard, model: ModelPlace, options: CoreOptions, log: Logger) {
+  constructor(identity: Identity, card: ModelCard, model: ModelPlace, options: CoreOptions, log: Logger) {
     this.#options = options;
     this.#log = log;
     this.#cluster = newCluster({
@@ -175,13 +189,31 @@ class Core {
       incidents: options.incidents.lastNumber,
       solve: (question) => this.#solve(question),
     });
+    const { pins, tokens } = options;
+    this.pairing = new Pairing(identity, hostname(), pins, tokens, {
+      onWaiting: ({ name, showsCode, address }) => {
+        const fix = showsCode
+          ? `\`espalier pair ${name}\`, with the code that it shows.`
+          : 'Its join token is none of this controller: start its agent with one that is, or without.';
+        this.#note('info', `${name} (${address}) waits to be paired`, fix);
+      },
+      onKeyChanged: (message) => this.#note('error', message, ERRORS.key_changed.solve),
+      onPaired: ({ name }) => {
+        this.#note('info', `${name} is paired`);
+        this.#nodes.hurry();
+      },
+    });
     this.#nodes = new Nodes(
-      id,
+      identity,
+      this.pairing,
       options.cluster,
       {
         onConnected: (facts, address, foundBy, held) => {
           // first, so that a plan waits for its links
-          this.links.addNode({ id: facts.id, name: facts.name, host: address.host });
+          const fingerprint = this.#nodes.fingerprintOf(facts.id);
+          if (fingerprint !== undefined)
+            this.links.addNode({ id: facts.id, name: facts.name, fingerprint, host: address.host });
+          this.pairing.noteName(facts.id, facts.name);
           this.#take({ kind: 'node-connected', node: { facts, address, foundBy, connected: true }, held });
         },
         onMachine: (nodeId, machine) => {
@@ -301,6 +333,23 @@ class Core {
       answer.then(lookAgain, lookAgain);
     }
     return answer;
+  }
+
+  /** @throws EspalierError as `Pairing.pairByCode` does */
+  async pair(node: string, code: string): Promise<PairedAnswer> {
+    return { node: await this.pairing.pairByCode(node, code) };
+  }
+
+  /**
+   * Lets a node go: it is forgotten first, so that nothing of it is heard any more, then told.
+   * @throws EspalierError as `Pairing.unpair` does
+   */
+  unpair(nameOrId: string): PairedAnswer {
+    const node = this.pairing.unpair(nameOrId);
+    this.#note('info', `${node.name} is unpaired`);
+    this.#nodes.dismiss(node.id, 'it was unpaired', { kind: 'unpair' });
+    this.#take({ kind: 'node-forgotten', nodeId: node.id });
+    return { node };
   }
 
   #assertServing(): Deployment {

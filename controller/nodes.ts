@@ -1,10 +1,11 @@
-// The control connections to the agents: dials what discovery suggests, says hello, keeps each node's lease, and passes
-// typed words both ways. It decides nothing.
+// The control connections to the agents: dials what discovery suggests, looks at its key, says hello to paired nodes, keeps
+// each node's lease, and passes typed words both ways. It decides nothing.
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { WebSocket } from 'ws';
 import { type ControlCommand, ControlEvent } from '../protocol/control.ts';
 import type { MachineFacts } from '../protocol/facts.ts';
+import { type Fingerprint, type Identity, idOf } from '../protocol/identity.ts';
 import {
   HEARTBEAT_MS,
   HELLO_TIMEOUT_MS,
@@ -13,14 +14,23 @@ import {
   MAX_CONTROL_MESSAGE_BYTES,
 } from '../protocol/limits.ts';
 import { formatHostPort, type HostPort, type NodeFacts } from '../protocol/node.ts';
+import { CONTROL_SOCKET_PATH } from '../protocol/pairing.ts';
 import type { ProbeEvent } from '../protocol/probe.ts';
+import { answers } from '../protocol/socket-alive.ts';
 import type { HeldStage } from '../protocol/stage.ts';
+import { type Dialled, dialTls, NoTls } from '../protocol/tls.ts';
 import { ESPALIER_VERSION, PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
+import { openAgentSocket } from './agent-socket.ts';
 import type { Candidate } from './discovery.ts';
+import type { Pairing } from './trust/pairing.ts';
 
 /** A candidate that did not answer or was refused is tried again after this long. */
 const RETRY_MS = 1_000;
 const REFUSED_RETRY_MS = 10_000;
+/** A dismissed node's connection may take this long to close in good order. */
+const GOODBYE_MS = 500;
+/** Whether two nodes with one key live: the older one has this long to answer. */
+const ALIVE_TIMEOUT_MS = 1_000;
 
 export type StageEvent = Exclude<ControlEvent, { kind: 'hello' | 'refused' | 'facts' | 'load' } | ProbeEvent>;
 
@@ -45,13 +55,18 @@ export interface NodesListener {
 interface Connection {
   socket: WebSocket;
   facts: NodeFacts;
+  fingerprint: Fingerprint;
   machine?: MachineFacts;
   lastHeard: number;
 }
 
+type Outcome = 'connected' | 'refused' | 'unreachable';
+
 export class Nodes {
-  readonly #controllerId: string;
+  readonly #identity: Identity;
+  /** of this start */
   readonly #bootId = randomUUID();
+  readonly #pairing: Pairing;
   readonly #cluster: string;
   readonly #listener: NodesListener;
   readonly #log: Logger;
@@ -64,8 +79,9 @@ export class Nodes {
   #lastBeat = 0;
   #stopped = false;
 
-  constructor(controllerId: string, cluster: string, listener: NodesListener, log: Logger) {
-    this.#controllerId = controllerId;
+  constructor(identity: Identity, pairing: Pairing, cluster: string, listener: NodesListener, log: Logger) {
+    this.#identity = identity;
+    this.#pairing = pairing;
     this.#cluster = cluster;
     this.#listener = listener;
     this.#log = log;
@@ -95,6 +111,27 @@ export class Nodes {
     else connection.socket.terminate();
   }
 
+  /** Of a connected node's key. */
+  fingerprintOf(nodeId: string): Fingerprint | undefined {
+    return this.#connections.get(nodeId)?.fingerprint;
+  }
+
+  /** Ends a node's connection for good; what it says after this is not heard. @param word the last one to it */
+  dismiss(nodeId: string, reason: string, word: ControlCommand): void {
+    const connection = this.#connections.get(nodeId);
+    if (!connection) return;
+    this.send(nodeId, word);
+    // it does not come back by itself: nobody waits for that
+    this.#lost(connection, reason, true);
+    connection.socket.close();
+    setTimeout(() => connection.socket.terminate(), GOODBYE_MS).unref();
+  }
+
+  /** What rests is tried again at once. */
+  hurry(): void {
+    for (const [key, until] of this.#resting) if (Number.isFinite(until)) this.#resting.delete(key);
+  }
+
   stop(): void {
     this.#stopped = true;
     clearInterval(this.#heartbeat);
@@ -114,23 +151,52 @@ export class Nodes {
   /** @returns how long the candidate rests before it may be dialled again */
   async #dial(candidate: Candidate): Promise<number> {
     for (const address of candidate.addresses) {
-      const outcome = await this.#connect(address, candidate.foundBy);
+      const outcome = await this.#meet(address, candidate);
       if (outcome === 'connected') return RETRY_MS;
       if (outcome === 'refused') return REFUSED_RETRY_MS;
     }
     return RETRY_MS;
   }
 
+  /** Looks who is there; with a paired node it connects, with others it pairs, where it can. */
+  async #meet(address: HostPort, candidate: Candidate): Promise<Outcome> {
+    for (;;) {
+      const dialled = await this.#reach(address);
+      if (typeof dialled === 'string') return dialled;
+      const { socket: tls, fingerprint } = dialled;
+      const impostor = this.#pairing.impostor(candidate.nodeId, fingerprint);
+      if (impostor !== undefined) {
+        tls.destroy();
+        this.#listener.onRefused(address, impostor);
+        return 'refused';
+      }
+      if (this.#pairing.isPaired(fingerprint)) return this.#connect(dialled, address, candidate.foundBy);
+      try {
+        if (!(await this.#pairing.meet(dialled, address))) return 'refused';
+      } catch (error) {
+        this.#listener.onRefused(address, (error as Error).message);
+        return 'refused';
+      }
+    }
+  }
+
+  async #reach(address: HostPort): Promise<Dialled | 'refused' | 'unreachable'> {
+    try {
+      return await dialTls(address, this.#identity, { timeoutMs: HELLO_TIMEOUT_MS });
+    } catch (error) {
+      if (!(error instanceof NoTls)) return 'unreachable';
+      this.#listener.onRefused(address, error.message);
+      return 'refused';
+    }
+  }
+
   #connect(
+    { socket: tls, fingerprint }: Dialled,
     address: HostPort,
     foundBy: Candidate['foundBy'],
-  ): Promise<'connected' | 'refused' | 'unreachable'> {
+  ): Promise<Outcome> {
     return new Promise((resolve) => {
-      const socket = new WebSocket(`ws://${formatHostPort(address)}`, {
-        handshakeTimeout: HELLO_TIMEOUT_MS,
-        maxPayload: MAX_CONTROL_MESSAGE_BYTES,
-        perMessageDeflate: false,
-      });
+      const socket = openAgentSocket(tls, CONTROL_SOCKET_PATH, MAX_CONTROL_MESSAGE_BYTES);
       let connection: Connection | undefined;
       let lastError = 'the connection was closed';
       const timer = setTimeout(() => socket.terminate(), 2 * HELLO_TIMEOUT_MS);
@@ -143,7 +209,7 @@ export class Nodes {
         const hello: ControlCommand = {
           kind: 'hello',
           protocol: PROTOCOL_VERSION,
-          controllerId: this.#controllerId,
+          controllerId: this.#identity.id,
           controllerBootId: this.#bootId,
           cluster: this.#cluster,
           espalierVersion: ESPALIER_VERSION,
@@ -164,20 +230,28 @@ export class Nodes {
       socket.on('message', (data) => {
         const event = parse(data.toString());
         if (!event) return refuse(unknownMessage(data.toString()));
-        if (event.kind === 'refused') return refuse(event.message);
+        if (event.kind === 'refused') {
+          if (event.code === 'not_paired') this.#pairing.stray(fingerprint);
+          return refuse(event.message);
+        }
         if (event.kind === 'hello') {
           clearTimeout(timer);
-          connection = {
-            socket,
-            facts: event.node,
-            lastHeard: performance.now(),
-          };
-          this.#answeredAt.set(formatHostPort(address), startOf(event.node));
-          this.#adopt(connection, address, foundBy, event.stage);
-          this.#takeMachine(connection, event.facts ?? null);
-          return resolve('connected');
+          if (event.node.id !== idOf(fingerprint))
+            return refuse(
+              `the node says that it is ${event.node.id}, but its key is that of ${idOf(fingerprint)}`,
+            );
+          void this.#twin(event.node).then((twin) => {
+            if (twin !== undefined) return refuse(twin);
+            connection = { socket, facts: event.node, fingerprint, lastHeard: performance.now() };
+            this.#answeredAt.set(formatHostPort(address), startOf(event.node));
+            this.#adopt(connection, address, foundBy, event.stage);
+            this.#takeMachine(connection, event.facts ?? null);
+            return resolve('connected');
+          });
+          return undefined;
         }
-        if (connection) {
+        // one that was dismissed is not heard
+        if (connection && this.#connections.get(connection.facts.id) === connection) {
           connection.lastHeard = performance.now();
           if (event.kind === 'facts') {
             if (!event.facts) this.#log.warn({ node: connection.facts.name }, 'its facts cannot be read');
@@ -188,6 +262,18 @@ export class Nodes {
         }
       });
     });
+  }
+
+  /** Why a node must not take the place of one that is connected: both live, so the home was copied. */
+  async #twin({ id, bootId, name }: NodeFacts): Promise<string | undefined> {
+    const before = this.#connections.get(id);
+    if (!before || before.facts.bootId === bootId) return undefined;
+    // its next start, whose old connection is a leftover: then the old one answers no more
+    if (!(await answers(before.socket, ALIVE_TIMEOUT_MS))) return undefined;
+    return (
+      `${name} and ${before.facts.name} (connected already) have the same key: one ESPALIER_HOME was copied to two machines. ` +
+      'On one of them stop the agent, remove agent.pem from it, start again and pair'
+    );
   }
 
   #adopt(

@@ -14,7 +14,7 @@ export const ControlCommand = z.discriminatedUnion('kind', [
     protocol: z.int(),
     controllerId: z.string(),
     /** another one at each start: two processes with one key are told apart by it */
-    controllerBootId: z.string(),
+    controllerBootId: z.string().min(1).max(64),
     cluster: ClusterName,
     espalierVersion: z.string(),
   }),
@@ -38,6 +38,8 @@ export const ControlCommand = z.discriminatedUnion('kind', [
   /** asks for the last steps of the stage; between two steps it answers with `trace` */
   z.object({ kind: z.literal('trace'), epoch: z.int() }),
   z.object({ kind: z.literal('undeploy'), epoch: z.int() }),
+  /** the controller lets this node go: it forgets the controller's key */
+  z.object({ kind: z.literal('unpair') }),
   ...PROBE_COMMANDS,
 ]);
 export type ControlCommand = z.infer<typeof ControlCommand>;

@@ -64,6 +64,28 @@ export const ERRORS = {
     solve: 'Stop the other controller, or start this one with the same ESPALIER_HOME.',
   },
   other_cluster: { status: 503, solve: 'Start agent and controller with the same --cluster NAME.' },
+  // trust
+  not_paired: {
+    status: 503,
+    solve:
+      '`espalier pair` lists the nodes that wait; `espalier pair NAME` pairs one with the code that it shows.',
+  },
+  paired_elsewhere: {
+    status: 503,
+    solve:
+      'Unpair it at the controller that the message names (`espalier unpair NAME`), or start its agent once with --forget; then pair it here.',
+  },
+  key_changed: {
+    status: 503,
+    solve:
+      'If Espalier was set up anew there: `espalier unpair NAME`, then `espalier pair NAME`. If you do not know why, do not: another machine may pretend to be it.',
+  },
+  pairing_code_wrong: {
+    status: 403,
+    solve: 'Type the code that the node shows now: `espalier agent --show-code` there.',
+  },
+  pairing_wait: { status: 429, solve: 'Try again when the time in the message is over.' },
+  pairing_failed: { status: 503, solve: 'Try again; if it repeats, the log of the node has the reason.' },
   not_enough_nodes: { status: 503, solve: 'Start an agent on more machines: `espalier agent`.' },
   nodes_unlinked: {
     status: 503,

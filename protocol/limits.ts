@@ -53,6 +53,24 @@ export const STRANGER_TIMEOUT_MS = 3_000;
 export const MAX_REFUSALS_LOGGED = 20;
 export const REFUSALS_LOGGED_MS = 60_000;
 
+/** A pairing code: 10^8 codes, and five tries at once, are one chance in 20 million. */
+export const PAIRING_CODE_MS = 900_000;
+export const FREE_PAIRING_TRIES = 5;
+/** After the fifth wrong code, and twice as much after each further one: 24 tries a day at most, one in 4 million. */
+export const PAIRING_DELAY_MS = 30_000;
+export const MAX_PAIRING_DELAY_MS = 3_600_000;
+/** The whole conversation: five words, and a second of arithmetic on a slow machine. */
+export const PAIRING_TALK_MS = 10_000;
+/** A word of it: the largest is a public key and a proof in base64, 600 characters. */
+export const MAX_PAIRING_WORD_BYTES = 4 * KIB;
+/** A join token counts this long: setting a machine up may wait until tomorrow. */
+export const JOIN_TOKEN_MS = 86_400_000;
+/** Join tokens that count, and unpaired nodes that a controller lists. */
+export const MAX_JOIN_TOKENS = 64;
+export const MAX_WAITING_NODES = 64;
+/** Nodes that one controller is paired with. */
+export const MAX_PAIRED_NODES = 1_024;
+
 /** The controller's hello must come this soon after a control connection opens. */
 export const HELLO_TIMEOUT_MS = 3_000;
 /** Control heartbeats; a node is lost when none was answered for LEASE_MS, which is noticed within one more. */

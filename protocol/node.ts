@@ -16,6 +16,11 @@ export const NodeAdvert = z.object({
   boot: z.string().min(1).max(64),
   protocol: z.coerce.number().int(),
   cluster: ClusterName,
+  /** `1`: it has a controller. A claim, like all of this; agents before protocol 4 made none. */
+  paired: z
+    .string()
+    .optional()
+    .transform((text) => text === '1'),
 });
 export type NodeAdvert = z.infer<typeof NodeAdvert>;
 

@@ -3,6 +3,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { InterfaceName } from './facts.ts';
+import { Fingerprint } from './identity.ts';
 import {
   MAX_PROBE_ADDRESSES,
   MAX_PROBE_BURST_BYTES,
@@ -34,6 +35,8 @@ const ProbeListen = z.object({
   kind: z.literal('probe-listen'),
   probeId: ProbeId,
   token: ProbeToken,
+  /** the key of the other node: nobody else is measured with */
+  peer: Fingerprint,
   addresses: z.array(ProbeAddress).max(MAX_PROBE_ADDRESSES),
 });
 /** controller → agent: which of these can be reached? all at once */
@@ -41,6 +44,8 @@ const ProbeReach = z.object({
   kind: z.literal('probe-reach'),
   probeId: ProbeId,
   token: ProbeToken,
+  /** the key of the other node: nobody else is measured with */
+  peer: Fingerprint,
   targets: z.array(ProbeTarget).max(MAX_PROBE_TARGETS),
 });
 /** controller → agent: how fast are these? one after the other */
@@ -48,6 +53,8 @@ const ProbeMeasure = z.object({
   kind: z.literal('probe-measure'),
   probeId: ProbeId,
   token: ProbeToken,
+  /** the key of the other node: nobody else is measured with */
+  peer: Fingerprint,
   targets: z.array(ProbeTarget).max(MAX_PROBED_PATHS),
 });
 /** controller → agent: end all that this measurement opened */

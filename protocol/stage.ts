@@ -1,5 +1,6 @@
 // A stage as its agent and the controller see it: what it is given, and what it tells of itself.
 import { z } from 'zod';
+import { Fingerprint } from './identity.ts';
 import { LayerRange } from './plan.ts';
 
 /** Everything a stage worker needs to take its place in a plan. */
@@ -22,6 +23,8 @@ export const StageSpec = z.object({
   maxChunkScores: z.int().min(1),
   /** a secret of this deployment: a hop whose hello lacks it is closed */
   hopToken: z.string().min(16),
+  /** the keys of the nodes that hold the stage before and the one after: nobody else's hop is taken or dialled */
+  neighbours: z.object({ before: Fingerprint, after: Fingerprint }),
 });
 export type StageSpec = z.infer<typeof StageSpec>;
 

@@ -1,6 +1,7 @@
 // The words between an agent and the stage worker that it supervises (over Node's IPC channel).
 import { z } from 'zod';
 import { GenerateRequest, RequestFailure, TokenEvent } from './generate.ts';
+import { Credentials } from './identity.ts';
 import { HostPort } from './node.ts';
 import { ProbeAddress } from './probe.ts';
 import { HopSide, KvEpoch, StageSpec, StageStats } from './stage.ts';
@@ -11,6 +12,8 @@ export const WorkerCommand = z.discriminatedUnion('kind', [
   z.object({
     kind: z.literal('load'),
     spec: StageSpec,
+    /** of the node: its hops speak in its name */
+    credentials: Credentials,
     /** where the worker listens for the hop from the stage before it */
     hopHost: z.string(),
     /** a folder for tensor bytes on their way to and from a socket, made and removed by the agent */

@@ -1,7 +1,7 @@
-// The dialling end of a measurement: connects from one of this node's addresses to one of another's, and measures round
-// trips and a burst. Everything ends at a deadline; what went wrong is an outcome, never a throw.
+// The dialling end of a measurement: connects from one of this node's addresses to one of another's, under TLS as hops do,
+// and measures round trips and a burst. Everything ends at a deadline; what went wrong is an outcome, never a throw.
 import { once } from 'node:events';
-import { createConnection, type Socket } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import {
   MAX_PROBE_BURST_BYTES,
   PROBE_BURST_MS,
@@ -19,7 +19,9 @@ import type {
   ProbeTry,
   RoundTrips,
 } from '../../protocol/probe.ts';
+import { dialTls, NoTls } from '../../protocol/tls.ts';
 import { type CounterReader, carrierOf } from './counters.ts';
+import type { ProbeKeys } from './listener.ts';
 import {
   MAX_PROBE_PAYLOAD_BYTES,
   type ProbeFrame,
@@ -38,13 +40,14 @@ const CHUNK = probeFrame('data', MAX_PROBE_PAYLOAD_BYTES);
 export function reachAll(
   targets: readonly ProbeTarget[],
   token: string,
+  keys: ProbeKeys,
   signal: AbortSignal,
   timeoutMs = PROBE_CONNECT_TIMEOUT_MS,
 ): Promise<ProbeTry[]> {
   return Promise.all(
     targets.map(async (target): Promise<ProbeTry> => {
       const { from, to } = target;
-      const connection = await ProbeConnection.open(target, token, signal, timeoutMs);
+      const connection = await ProbeConnection.open(target, token, keys, signal, timeoutMs);
       if (!(connection instanceof ProbeConnection)) return { from, to, ...connection };
       connection.close();
       return { from, to, outcome: 'reached', code: null };
@@ -59,6 +62,7 @@ export function reachAll(
 export async function measureAll(
   targets: readonly ProbeTarget[],
   token: string,
+  keys: ProbeKeys,
   signal: AbortSignal,
   readCounters: CounterReader,
   interfaceOf: (address: string) => string | undefined,
@@ -67,7 +71,7 @@ export async function measureAll(
   for (const target of targets) {
     const { from, to } = target;
     const within = AbortSignal.any([signal, AbortSignal.timeout(PROBE_FIGURES_TIMEOUT_MS)]);
-    const connection = await ProbeConnection.open(target, token, within, PROBE_CONNECT_TIMEOUT_MS);
+    const connection = await ProbeConnection.open(target, token, keys, within, PROBE_CONNECT_TIMEOUT_MS);
     if (!(connection instanceof ProbeConnection)) {
       paths.push({ from, to, outcome: connection.outcome, figures: null });
       continue;
@@ -116,37 +120,41 @@ interface Unreached {
 }
 
 class ProbeConnection {
-  readonly #socket: Socket;
+  readonly #socket: TLSSocket;
   readonly #reader = new ProbeFrameReader();
   #awaited: PromiseWithResolvers<ProbeFrame> | undefined;
   #awaitedKind: ProbeFrameKind = 'ready';
 
-  private constructor(socket: Socket) {
+  private constructor(socket: TLSSocket) {
     this.#socket = socket;
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.on('close', () => this.#awaited?.reject(new Error('the other side closed it')));
   }
 
-  /** Connects and waits until the other side has accepted the token. */
+  /** Connects, looks at the other side's key, and waits until it has accepted the token. */
   static async open(
     { from, to, port }: ProbeTarget,
     token: string,
+    { credentials, peer }: ProbeKeys,
     signal: AbortSignal,
     timeoutMs: number,
   ): Promise<ProbeConnection | Unreached> {
     const within = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
     if (within.aborted) return { outcome: 'timed-out', code: null };
-    const socket = createConnection({ host: to, port, localAddress: from, noDelay: true });
-    // an error is told by `once` below, or seen as the close that follows it
-    socket.on('error', () => undefined);
+    let socket: TLSSocket;
+    try {
+      const dialled = await dialTls({ host: to, port }, credentials, { timeoutMs, from, signal: within });
+      socket = dialled.socket;
+      if (dialled.fingerprint !== peer) {
+        socket.destroy();
+        return { outcome: 'stranger', code: null };
+      }
+    } catch (error) {
+      if (within.aborted) return { outcome: 'timed-out', code: null };
+      return isStranger(error) ? { outcome: 'stranger', code: null } : outcomeOf(error);
+    }
     // a signal of its own: many listeners on one look like a leak
     AbortSignal.any([signal]).addEventListener('abort', () => socket.destroy(), { once: true });
-    try {
-      await once(socket, 'connect', { signal: within });
-    } catch (error) {
-      socket.destroy();
-      return within.aborted ? { outcome: 'timed-out', code: null } : outcomeOf(error);
-    }
     const connection = new ProbeConnection(socket);
     const timer = setTimeout(() => socket.destroy(), timeoutMs);
     try {
@@ -228,6 +236,12 @@ class ProbeConnection {
       this.#socket.destroy();
     }
   }
+}
+
+/** Whether somebody listens there, and is not who should. */
+function isStranger(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return error instanceof NoTls || code === undefined || code === 'ECONNRESET';
 }
 
 function outcomeOf(error: unknown): Unreached {

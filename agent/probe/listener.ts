@@ -1,7 +1,10 @@
 // The listening end of a measurement: a listener on each of this node's addresses that the controller named. Whoever
-// does not say the measurement's token is closed; the others get echoes, and their bursts are counted.
+// does not have the other node's key, or does not say the measurement's token, is closed; the others get echoes, and their bursts are counted.
 import { timingSafeEqual } from 'node:crypto';
-import { createServer, isIPv4, type Server, type Socket } from 'node:net';
+import { createServer as createTcp, isIPv4, type Server } from 'node:net';
+import { createServer as createTls, type TLSSocket } from 'node:tls';
+import { Doorkeeper } from '../../protocol/doorkeeper.ts';
+import type { Credentials, Fingerprint } from '../../protocol/identity.ts';
 import {
   HOP_HELLO_TIMEOUT_MS,
   MAX_PROBE_BURST_BYTES,
@@ -9,6 +12,7 @@ import {
   PROBE_BURSTS,
 } from '../../protocol/limits.ts';
 import type { ProbePort } from '../../protocol/probe.ts';
+import { peerFingerprint, serverTls } from '../../protocol/tls.ts';
 import {
   MAX_PROBE_PAYLOAD_BYTES,
   type ProbeFrame,
@@ -22,13 +26,45 @@ const MAX_RECEIVED_BYTES = (PROBE_BURSTS + 1) * MAX_PROBE_BURST_BYTES;
 /** Echoes that the other side does not read; it waits for each before it asks for the next. */
 const MAX_UNREAD_BYTES = 2 * MAX_PROBE_PAYLOAD_BYTES;
 
+/** Who measures, and with whom alone. */
+export interface ProbeKeys {
+  /** of this node */
+  credentials: Credentials;
+  /** of the other node */
+  peer: Fingerprint;
+}
+
 export class ProbeListener {
   readonly #greeting: Buffer;
+  readonly #keeper: Doorkeeper;
+  readonly #tls: ReturnType<typeof createTls>;
   readonly #servers: Server[] = [];
-  readonly #sockets = new Set<Socket>();
+  readonly #sockets = new Set<TLSSocket>();
 
-  constructor(token: string) {
+  /** @param onRefused gets a line for who was refused, a few in a minute at most */
+  constructor(token: string, { credentials, peer }: ProbeKeys, onRefused: (message: string) => void) {
     this.#greeting = probeGreeting(token);
+    // the other node tries all its addresses at once
+    this.#keeper = new Doorkeeper(onRefused, {
+      total: MAX_PROBE_CONNECTIONS,
+      perAddress: MAX_PROBE_CONNECTIONS,
+      perSecond: 2 * MAX_PROBE_CONNECTIONS,
+      timeoutMs: HOP_HELLO_TIMEOUT_MS,
+    });
+    this.#tls = createTls(serverTls(credentials, HOP_HELLO_TIMEOUT_MS));
+    this.#tls.on('tlsClientError', (error: NodeJS.ErrnoException, { remoteAddress }) => {
+      this.#keeper.note(`a measurement from ${remoteAddress} was refused: ${error.code ?? error.message}`);
+    });
+    this.#tls.on('secureConnection', (socket: TLSSocket) => {
+      socket.on('error', () => socket.destroy());
+      if (peerFingerprint(socket) === peer) {
+        this.#keeper.vouch(socket);
+        this.#greet(socket);
+      } else {
+        this.#keeper.note(`a measurement from ${socket.remoteAddress} was refused: it has another key`);
+        socket.destroy();
+      }
+    });
   }
 
   /**
@@ -47,11 +83,15 @@ export class ProbeListener {
 
   close(): void {
     for (const server of this.#servers) server.close();
+    this.#keeper.close();
     for (const socket of this.#sockets) socket.destroy();
   }
 
   #listen(address: string): Promise<number | null> {
-    const server = createServer({ noDelay: true }, (socket) => this.#greet(socket));
+    const server = createTcp({ noDelay: true }, (socket) => {
+      socket.on('error', () => socket.destroy());
+      if (this.#keeper.admit(socket)) this.#tls.emit('connection', socket);
+    });
     server.maxConnections = MAX_PROBE_CONNECTIONS;
     this.#servers.push(server);
     return new Promise((resolve) => {
@@ -63,14 +103,13 @@ export class ProbeListener {
     });
   }
 
-  #greet(socket: Socket): void {
+  #greet(socket: TLSSocket): void {
     if (this.#sockets.size >= MAX_PROBE_CONNECTIONS) {
       socket.destroy();
       return;
     }
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
-    socket.on('error', () => socket.destroy());
     const timer = setTimeout(() => socket.destroy(), HOP_HELLO_TIMEOUT_MS);
     socket.once('close', () => clearTimeout(timer));
     let said = Buffer.alloc(0);
@@ -92,7 +131,7 @@ export class ProbeListener {
 }
 
 /** Echoes and counts until the other side goes. @param early what came behind the greeting */
-function answer(socket: Socket, early: Buffer): void {
+function answer(socket: TLSSocket, early: Buffer): void {
   const reader = new ProbeFrameReader();
   let burstBytes = 0;
   let receivedBytes = 0;

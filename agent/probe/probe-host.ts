@@ -1,6 +1,8 @@
 // The measurements that this node takes part in: carries out the controller's words on them, and closes everything that
 // one of them opened at the latest after PROBE_TIMEOUT_MS. It knows nothing of stages.
 import { networkInterfaces } from 'node:os';
+import type { Logger } from 'pino';
+import type { Credentials } from '../../protocol/identity.ts';
 import { MAX_PROBES, PROBE_TIMEOUT_MS } from '../../protocol/limits.ts';
 import type { ProbeCommand, ProbeEvent } from '../../protocol/probe.ts';
 import { type CounterReader, readCounters } from './counters.ts';
@@ -15,13 +17,26 @@ interface Running {
 
 export class ProbeHost {
   readonly #host: string;
+  readonly #credentials: Credentials;
+  readonly #log: Logger;
   readonly #tell: (event: ProbeEvent) => void;
   readonly #readCounters: CounterReader;
   readonly #running = new Map<string, Running>();
 
-  /** @param host where the agent listens (--host): measurements listen nowhere else */
-  constructor(host: string, tell: (event: ProbeEvent) => void, counters: CounterReader = readCounters) {
+  /**
+   * @param host where the agent listens (--host): measurements listen nowhere else
+   * @param credentials of this node
+   */
+  constructor(
+    host: string,
+    credentials: Credentials,
+    log: Logger,
+    tell: (event: ProbeEvent) => void,
+    counters: CounterReader = readCounters,
+  ) {
     this.#host = host;
+    this.#credentials = credentials;
+    this.#log = log;
     this.#tell = tell;
     this.#readCounters = counters;
   }
@@ -32,6 +47,7 @@ export class ProbeHost {
       this.#end(probeId);
       return;
     }
+    const keys = { credentials: this.#credentials, peer: command.peer };
     const running = this.#enter(probeId);
     const { signal } = running.abort;
     // of a measurement that was stopped meanwhile nobody wants to hear
@@ -41,19 +57,19 @@ export class ProbeHost {
     switch (command.kind) {
       case 'probe-listen': {
         running.listener?.close();
-        running.listener = new ProbeListener(command.token);
+        running.listener = new ProbeListener(command.token, keys, (message) => this.#log.warn(message));
         void running.listener
           .open(command.addresses, (address) => isOffered(this.#host, address))
           .then((ports) => tell({ kind: 'probe-listening', probeId, ports }));
         break;
       }
       case 'probe-reach':
-        void reachAll(command.targets, command.token, signal).then((tries) =>
+        void reachAll(command.targets, command.token, keys, signal).then((tries) =>
           tell({ kind: 'probe-reached', probeId, tries }),
         );
         break;
       case 'probe-measure':
-        void measureAll(command.targets, command.token, signal, this.#readCounters, interfaceOf).then(
+        void measureAll(command.targets, command.token, keys, signal, this.#readCounters, interfaceOf).then(
           (paths) => tell({ kind: 'probe-measured', probeId, paths }),
         );
         break;

@@ -1,14 +1,27 @@
 // The sockets between stages. A stage listens for the one before it and dials the one after it; both carry frames in
-// one direction only. A stranger, a wrong token or a malformed frame closes that socket and nothing else.
+// one direction only, under mutual TLS. A stranger's key, a wrong token or a malformed frame closes that socket and nothing
+// else.
 import { timingSafeEqual } from 'node:crypto';
-import { createConnection, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTcp, type Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
+import { createServer as createTls, type TLSSocket } from 'node:tls';
+import { Doorkeeper } from '../../protocol/doorkeeper.ts';
+import type { Credentials, Fingerprint } from '../../protocol/identity.ts';
 import { HOP_HELLO_TIMEOUT_MS, LINK_TIMEOUT_MS } from '../../protocol/limits.ts';
 import { formatHostPort, type HostPort } from '../../protocol/node.ts';
+import { dialTls, peerFingerprint, serverTls } from '../../protocol/tls.ts';
 import { encodeFrame, type Frame, FrameError, FrameReader } from './frame.ts';
 
-/** Sockets that have not said hello yet. */
-const MAX_STRANGERS = 8;
+/** An address that answers nothing is given up after this, and dialled again. */
+const DIAL_TIMEOUT_MS = 2_000;
+
+/** Who speaks, and to whom alone. */
+export interface HopKeys {
+  /** of this node */
+  credentials: Credentials;
+  /** of the neighbour's node */
+  peer: Fingerprint;
+}
 
 export interface HopListener {
   /** the neighbour's hop is open */
@@ -22,40 +35,58 @@ export interface HopListener {
 
 /** The receiving end: one neighbour, whoever else knocks is closed. */
 export class HopServer {
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
-  #neighbour: Socket | undefined;
+  readonly #tcp: Server;
+  readonly #keeper: Doorkeeper;
+  readonly #sockets = new Set<TLSSocket>();
+  #neighbour: TLSSocket | undefined;
 
-  constructor(expected: { epoch: number; fromStage: number; hopToken: string }, listener: HopListener) {
-    this.#server = createServer(
-      { noDelay: true, keepAlive: true, keepAliveInitialDelay: 1_000 },
-      (socket) => {
-        if (this.#sockets.size > MAX_STRANGERS) return void socket.destroy();
-        this.#sockets.add(socket);
-        socket.once('close', () => this.#sockets.delete(socket));
-        this.#greet(socket, expected, listener);
-      },
-    );
+  constructor(
+    expected: { epoch: number; fromStage: number; hopToken: string },
+    { credentials, peer }: HopKeys,
+    listener: HopListener,
+  ) {
+    this.#keeper = new Doorkeeper((message) => listener.onRefused(message));
+    const tls = createTls(serverTls(credentials, HOP_HELLO_TIMEOUT_MS));
+    tls.on('tlsClientError', (error: NodeJS.ErrnoException, { remoteAddress }) => {
+      this.#keeper.note(`a hop from ${remoteAddress} was refused: ${error.code ?? error.message}`);
+    });
+    tls.on('secureConnection', (socket: TLSSocket) => {
+      socket.on('error', () => socket.destroy());
+      if (peerFingerprint(socket) !== peer) {
+        this.#keeper.note(`a hop from ${socket.remoteAddress} was refused: its key is not the neighbour's`);
+        socket.destroy();
+        return;
+      }
+      this.#keeper.vouch(socket);
+      this.#sockets.add(socket);
+      socket.once('close', () => this.#sockets.delete(socket));
+      this.#greet(socket, expected, listener);
+    });
+    this.#tcp = createTcp({ noDelay: true, keepAlive: true, keepAliveInitialDelay: 1_000 }, (socket) => {
+      socket.on('error', () => socket.destroy());
+      if (this.#keeper.admit(socket)) tls.emit('connection', socket);
+    });
   }
 
   /** @returns the port that the system chose */
   listen(host: string): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#server.once('error', reject);
-      this.#server.listen(0, host, () => {
-        const address = this.#server.address();
+      this.#tcp.once('error', reject);
+      this.#tcp.listen(0, host, () => {
+        const address = this.#tcp.address();
         resolve(typeof address === 'object' && address ? address.port : 0);
       });
     });
   }
 
   close(): void {
-    this.#server.close();
+    this.#tcp.close();
+    this.#keeper.close();
     for (const socket of this.#sockets) socket.destroy();
   }
 
   #greet(
-    socket: Socket,
+    socket: TLSSocket,
     expected: { epoch: number; fromStage: number; hopToken: string },
     listener: HopListener,
   ): void {
@@ -72,6 +103,8 @@ export class HopServer {
       if (wrong) return refuse(wrong);
       clearTimeout(timer);
       this.#neighbour = socket;
+      // nobody else has business here: strangers end in the system, and never hold a stage up
+      this.#tcp.close();
       return listener.onLinked();
     };
     socket.on('data', (chunk) => {
@@ -91,10 +124,7 @@ export class HopServer {
     socket.once('close', () => {
       clearTimeout(timer);
       if (socket === this.#neighbour) listener.onLost(reason);
-      else
-        listener.onRefused(
-          `a hop from ${socket.remoteAddress ?? 'an unknown address'} was refused: ${reason}`,
-        );
+      else this.#keeper.note(`a hop from ${socket.remoteAddress} was refused: ${reason}`);
     });
   }
 
@@ -118,31 +148,32 @@ export class HopServer {
 
 /** The sending end. */
 export class HopClient {
-  readonly #socket: Socket;
+  readonly #socket: TLSSocket;
   #sentBytes = 0;
   /** written again and again: a frame of one token is mostly the cost of its memory */
   readonly #buffer = Buffer.allocUnsafeSlow(1 << 16);
   #isBufferBusy = false;
 
-  private constructor(socket: Socket) {
+  private constructor(socket: TLSSocket) {
     this.#socket = socket;
   }
 
   /**
-   * Dials the next stage, trying again until LINK_TIMEOUT_MS, and says hello.
+   * Dials the next stage, trying again until LINK_TIMEOUT_MS, looks at its key, and says hello.
    * @param onLost called once when the hop is gone after it was open
    * @param from this node's address to dial from; the system chooses when undefined
    */
   static async dial(
     next: HostPort,
     hello: { epoch: number; fromStage: number; hopToken: string },
+    keys: HopKeys,
     onLost: (reason: string) => void,
     from?: string | undefined,
   ): Promise<HopClient> {
     const deadline = performance.now() + LINK_TIMEOUT_MS;
     for (;;) {
       try {
-        const socket = await connect(next, from);
+        const socket = await connect(next, keys, from);
         const hop = new HopClient(socket);
         let reason = 'the other side closed it';
         socket.on('error', (error) => {
@@ -196,23 +227,12 @@ export class HopClient {
   }
 }
 
-function connect({ host, port }: HostPort, from: string | undefined): Promise<Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = createConnection({
-      host,
-      port,
-      ...(from !== undefined && { localAddress: from }),
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: 1_000,
-    });
-    socket.setTimeout(2_000, () => socket.destroy(new Error('no answer within 2 s')));
-    socket.once('error', reject);
-    socket.once('connect', () => {
-      socket.setTimeout(0);
-      socket.off('error', reject);
-      socket.resume(); // nothing comes back on it, but its end must be seen
-      resolve(socket);
-    });
-  });
+async function connect(next: HostPort, { credentials, peer }: HopKeys, from: string | undefined) {
+  const { socket, fingerprint } = await dialTls(next, credentials, { timeoutMs: DIAL_TIMEOUT_MS, from });
+  if (fingerprint !== peer) {
+    socket.destroy();
+    throw new Error('it has another key than the node of the next stage');
+  }
+  socket.resume(); // nothing comes back on it, but its end must be seen
+  return socket;
 }

@@ -4,6 +4,7 @@ import { rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { execaNode } from 'execa';
 import type { Logger } from 'pino';
+import type { Credentials } from '../../protocol/identity.ts';
 import { LOAD_TIMEOUT_MS, WORKER_STOP_MS } from '../../protocol/limits.ts';
 import type { StageSpec } from '../../protocol/stage.ts';
 import { type WorkerCommand, WorkerEvent } from '../../protocol/worker.ts';
@@ -50,7 +51,14 @@ export class StageSupervisor {
   #stopping = false;
   #loaded = false;
 
-  constructor(spec: StageSpec, hopHost: string, log: Logger, listener: StageListener) {
+  /** @param credentials of this node */
+  constructor(
+    spec: StageSpec,
+    hopHost: string,
+    { key, certificate }: Credentials,
+    log: Logger,
+    listener: StageListener,
+  ) {
     this.spec = spec;
     this.#child.stderr.on('data', (chunk: Buffer) =>
       log.warn({ stage: spec.index }, chunk.toString().trimEnd()),
@@ -72,7 +80,8 @@ export class StageSupervisor {
       }
     });
     const loadTimer = setTimeout(() => this.#loadTookTooLong(), LOAD_TIMEOUT_MS);
-    this.send({ kind: 'load', spec, hopHost, scratchDir: this.#scratchDir });
+    const credentials = { key, certificate };
+    this.send({ kind: 'load', spec, credentials, hopHost, scratchDir: this.#scratchDir });
   }
 
   get pid(): number {

@@ -56,6 +56,7 @@ class Worker {
     const fromStage = (spec.index + spec.stageCount - 1) % spec.stageCount;
     this.#server = new HopServer(
       { epoch: spec.epoch, fromStage, hopToken: spec.hopToken },
+      { credentials: load.credentials, peer: spec.neighbours.before },
       {
         onLinked: () => this.#hopOpened(),
         onFrame: (frame) => {
@@ -90,14 +91,21 @@ class Worker {
   }
 
   async link({ next, from }: WorkerCommand & { kind: 'link' }): Promise<void> {
-    const { epoch, index, hopToken, stageCount } = this.#load.spec;
+    const { credentials, spec } = this.#load;
+    const { epoch, index, hopToken, stageCount } = spec;
     if (stageCount > 1) {
       const hello = { epoch, fromStage: index, hopToken };
       const onLost = (reason: string) =>
         die(
           new EspalierError('stage_lost', `the hop to stage ${(index + 1) % stageCount} was lost: ${reason}`),
         );
-      this.#next = await HopClient.dial(next, hello, onLost, from);
+      this.#next = await HopClient.dial(
+        next,
+        hello,
+        { credentials, peer: spec.neighbours.after },
+        onLost,
+        from,
+      );
       this.#hopOpened();
     } else {
       send({ kind: 'linked' });

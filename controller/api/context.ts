@@ -6,6 +6,7 @@ import { EspalierError } from '../../protocol/errors.ts';
 import type { IncidentsReport } from '../../protocol/incidents.ts';
 import { MAX_REQUESTS } from '../../protocol/limits.ts';
 import type { LinksReport } from '../../protocol/links.ts';
+import type { PairedAnswer, PairingReport } from '../../protocol/pairing.ts';
 import type { PlanReport } from '../../protocol/plan-report.ts';
 import type { ClusterStatus } from '../../protocol/status.ts';
 import type { ChromeTrace } from '../../protocol/trace.ts';
@@ -26,6 +27,12 @@ export interface ApiDeps {
   plan(): Promise<PlanReport>;
   /** what went wrong, newest last */
   incidents(): IncidentsReport;
+  /** who is paired, and who waits to be */
+  pairing(): PairingReport;
+  /** @throws EspalierError not_paired, key_changed, pairing_code_wrong, pairing_wait, pairing_failed */
+  pair(node: string, code: string): Promise<PairedAnswer>;
+  /** @throws EspalierError not_paired, home_not_writable */
+  unpair(node: string): PairedAnswer;
   links(): LinksReport;
   /** has all links measured again, when no request runs */
   measureLinks(): LinksReport;

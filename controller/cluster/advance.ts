@@ -41,6 +41,10 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
     }
     case 'node-lost':
       return nodeLost(cluster, input, now);
+    case 'node-forgotten':
+      cluster.nodes.delete(input.nodeId);
+      cluster.held.delete(input.nodeId);
+      return [];
     case 'stage-progress':
       return onStage(cluster, input, (stage) => {
         stage.progress = { layers: input.layers, ofLayers: input.ofLayers };

@@ -117,6 +117,8 @@ export type ClusterInput =
   | { kind: 'node-machine'; nodeId: string; machine: MachineFacts }
   /** `isSilent`: nothing was heard of it for the length of its lease; otherwise its connection was closed */
   | { kind: 'node-lost'; nodeId: string; reason: string; isSilent: boolean }
+  /** it is none of this cluster's any more; if it was connected, it was lost just before */
+  | { kind: 'node-forgotten'; nodeId: string }
   | {
       kind: 'stage-loaded';
       nodeId: string;

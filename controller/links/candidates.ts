@@ -1,7 +1,9 @@
 // Pure: which address of one node may reach which of another. Addresses of one subnet, or both link-local; loopback only
 // within one machine. Whether they do, a measurement says.
+
 import { BlockList, isIPv4 } from 'node:net';
 import type { InterfaceAddress, MachineFacts, NetworkInterface } from '../../protocol/facts.ts';
+import type { Fingerprint } from '../../protocol/identity.ts';
 import { MAX_PROBE_ADDRESSES, MAX_PROBE_TARGETS } from '../../protocol/limits.ts';
 import type { LinkEnd } from '../../protocol/links.ts';
 
@@ -9,6 +11,8 @@ import type { LinkEnd } from '../../protocol/links.ts';
 export interface LinkNode {
   id: string;
   name: string;
+  /** of its key: who measures with it talks to nobody else */
+  fingerprint: Fingerprint;
   /** the address by which the controller reaches it */
   host: string;
   /** null until it has told */

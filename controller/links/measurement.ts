@@ -1,6 +1,7 @@
 // One measurement of one pair of nodes: both listen, both try all address pairs, then, when it is this pair's turn, each
 // measures one address pair of each two interfaces. Every answer has a deadline. It knows only how to tell an agent something.
 import { randomBytes } from 'node:crypto';
+import type { Fingerprint } from '../../protocol/identity.ts';
 import {
   MAX_PROBED_PATHS,
   PROBE_CONNECT_TIMEOUT_MS,
@@ -34,6 +35,13 @@ export interface Measured {
   notOffered: Record<Side, string[]>;
 }
 
+/** One of the two nodes that are measured. */
+export interface MeasuredNode {
+  id: string;
+  name: string;
+  fingerprint: Fingerprint;
+}
+
 /** Runs a task when all that came before it have ended. */
 export type Turn = <T>(task: () => Promise<T>) => Promise<T>;
 
@@ -41,7 +49,7 @@ export type Turn = <T>(task: () => Promise<T>) => Promise<T>;
 export class MeasurementAborted extends Error {}
 
 export class Measurement {
-  readonly #nodes: Record<Side, { id: string; name: string }>;
+  readonly #nodes: Record<Side, MeasuredNode>;
   readonly #candidates: readonly Candidate[];
   readonly #send: (nodeId: string, command: ProbeCommand) => void;
   readonly #inTurn: Turn;
@@ -51,7 +59,7 @@ export class Measurement {
   readonly #answers = new Map<string, (event: ProbeEvent) => void>();
 
   constructor(
-    nodes: Record<Side, { id: string; name: string }>,
+    nodes: Record<Side, MeasuredNode>,
     pairs: readonly Candidate[],
     send: (nodeId: string, command: ProbeCommand) => void,
     inTurn: Turn,
@@ -106,7 +114,7 @@ export class Measurement {
     const reached = chosen.filter(({ tries }) => tries[side]?.outcome === 'reached');
     const targets = this.#targets(reached, side, ports);
     if (targets.length === 0) return;
-    const command: ProbeCommand = { kind: 'probe-measure', ...this.#words(), targets };
+    const command: ProbeCommand = { kind: 'probe-measure', ...this.#words(side), targets };
     const { paths } = await this.#ask(side, command, 'probe-measured', PROBE_MEASURE_TIMEOUT_MS);
     for (const path of reached) path.figures[side] = find(paths, path.candidate, side)?.figures ?? null;
   }
@@ -115,7 +123,7 @@ export class Measurement {
     const addresses = addressesOf(this.#candidates, side);
     const { ports } = await this.#ask(
       side,
-      { kind: 'probe-listen', ...this.#words(), addresses },
+      { kind: 'probe-listen', ...this.#words(side), addresses },
       'probe-listening',
       PROBE_WORD_TIMEOUT_MS,
     );
@@ -131,7 +139,7 @@ export class Measurement {
     if (targets.length === 0) return [];
     const { tries } = await this.#ask(
       side,
-      { kind: 'probe-reach', ...this.#words(), targets },
+      { kind: 'probe-reach', ...this.#words(side), targets },
       'probe-reached',
       PROBE_CONNECT_TIMEOUT_MS + PROBE_WORD_TIMEOUT_MS,
     );
@@ -150,8 +158,9 @@ export class Measurement {
     });
   }
 
-  #words(): { probeId: string; token: string } {
-    return { probeId: this.#probeId, token: this.#token };
+  #words(side: Side): { probeId: string; token: string; peer: Fingerprint } {
+    const { fingerprint: peer } = this.#nodes[other(side)];
+    return { probeId: this.#probeId, token: this.#token, peer };
   }
 
   /** Tells one side something and waits for its answer. */

@@ -10,6 +10,7 @@ import { type RunningAgent, startAgent } from '../../agent/main.ts';
 import { type RunningController, startController } from '../../controller/main.ts';
 import { PLAN_PATH, PlanReport } from '../../protocol/plan-report.ts';
 import type { ClusterStatus, StageStatus } from '../../protocol/status.ts';
+import { pairHomes } from '../pair-homes.ts';
 import { type CoreSet, pin } from './cores.ts';
 import type { Generation } from './generation.ts';
 
@@ -54,9 +55,15 @@ export async function bringUp({ modelDir, stages, cores }: BenchClusterOptions):
     bonjourInterface: '127.0.0.1',
     cluster: `bench-${randomBytes(6).toString('hex')}`,
   };
+  const controllerHome = join(home, 'controller');
+  const homes = Array.from({ length: stages }, (_, i) => ({
+    name: `node-${i + 1}`,
+    home: join(home, `agent-${i + 1}`),
+  }));
+  await pairHomes(controllerHome, homes);
   const agents: RunningAgent[] = [];
-  for (let i = 1; i <= stages; i++) {
-    const agent = await startAgent({ ...common, name: `node-${i}`, home: join(home, `agent-${i}`) });
+  for (const own of homes) {
+    const agent = await startAgent({ ...common, ...own });
     parts.defer(() => agent.stop());
     agents.push(agent);
   }
@@ -65,7 +72,7 @@ export async function bringUp({ modelDir, stages, cores }: BenchClusterOptions):
     modelDir,
     nodeCount: stages,
     agents: agents.map(({ port }) => ({ host: common.host, port })),
-    home: join(home, 'controller'),
+    home: controllerHome,
   });
   parts.defer(() => controller.stop());
   await untilServing(controller);

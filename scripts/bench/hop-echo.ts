@@ -3,20 +3,24 @@ import { createServer } from 'node:net';
 import { getOneMessage, sendMessage } from 'execa';
 import { z } from 'zod';
 import { HopClient, HopServer } from '../../agent/stage/hop.ts';
+import { Credentials, Fingerprint } from '../../protocol/identity.ts';
 import { HELLO, type Ports } from './hop-round-trip.ts';
 
 const bare = createServer({ noDelay: true }, (socket) => {
   socket.on('error', () => undefined);
   socket.on('data', (chunk) => socket.write(chunk));
 });
-const back = z.object({ port: z.int() }).parse(await getOneMessage());
+const Start = z.object({ port: z.int(), credentials: Credentials, peer: Fingerprint });
+const { port, ...keys } = Start.parse(await getOneMessage());
 let client: HopClient | undefined;
-const server = new HopServer(
-  { ...HELLO, fromStage: 0 },
-  { onLinked() {}, onFrame: (frame) => client?.send(frame), onLost() {}, onRefused() {} },
-);
+const server = new HopServer({ ...HELLO, fromStage: 0 }, keys, {
+  onLinked() {},
+  onFrame: (frame) => client?.send(frame),
+  onLost() {},
+  onRefused() {},
+});
 const hop = await server.listen('127.0.0.1');
-client = await HopClient.dial({ host: '127.0.0.1', port: back.port }, { ...HELLO, fromStage: 1 }, () =>
+client = await HopClient.dial({ host: '127.0.0.1', port }, { ...HELLO, fromStage: 1 }, keys, () =>
   process.exit(0),
 );
 bare.listen(0, '127.0.0.1', async () => {

@@ -1,11 +1,15 @@
 // Times the round trip of a step frame over two real hops to another process and back, against a bare TCP ping-pong of
-// the same bytes between the same two processes.
+// the same bytes between the same two processes. Hops are under mutual TLS, as in a cluster.
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execaNode } from 'execa';
 import { z } from 'zod';
 import { encodeFrame, type StepFrame } from '../../agent/stage/frame.ts';
 import { HopClient, HopServer } from '../../agent/stage/hop.ts';
+import { loadIdentity } from '../../protocol/identity.ts';
 import { median } from './figure.ts';
 
 const ECHO = fileURLToPath(new URL('./hop-echo.js', import.meta.url));
@@ -27,19 +31,27 @@ export interface RoundTrips {
 
 /** @param hiddenBytes of the frame's hidden state, a multiple of 4 */
 export async function compareRoundTrips(hiddenBytes: number, wanted = ROUNDS): Promise<RoundTrips> {
+  const [ours, theirs] = await twoIdentities();
   const echo = execaNode(ECHO, [], { ipc: true, reject: false, stderr: 'inherit' });
   const frame = stepFrame(hiddenBytes);
   let arrived: () => void = () => undefined;
   const back = new HopServer(
     { ...HELLO, fromStage: 1 },
+    { credentials: ours, peer: theirs.fingerprint },
     { onLinked() {}, onFrame: () => arrived(), onLost() {}, onRefused() {} },
   );
   try {
-    await echo.sendMessage({ port: await back.listen('127.0.0.1') });
+    const { key, certificate } = theirs;
+    await echo.sendMessage({
+      port: await back.listen('127.0.0.1'),
+      credentials: { key, certificate },
+      peer: ours.fingerprint,
+    });
     const ports = Ports.parse(await echo.getOneMessage());
     const hop = await HopClient.dial(
       { host: '127.0.0.1', port: ports.hop },
       { ...HELLO, fromStage: 0 },
+      { credentials: ours, peer: theirs.fingerprint },
       () => undefined,
     );
     const bare = createConnection({ host: '127.0.0.1', port: ports.bare, noDelay: true });
@@ -67,6 +79,18 @@ export async function compareRoundTrips(hiddenBytes: number, wanted = ROUNDS): P
     back.close();
     echo.kill('SIGKILL');
     await echo;
+  }
+}
+
+async function twoIdentities() {
+  const folder = await mkdtemp(join(tmpdir(), 'espalier-bench-keys-'));
+  try {
+    return [
+      await loadIdentity(join(folder, 'a'), 'agent'),
+      await loadIdentity(join(folder, 'b'), 'agent'),
+    ] as const;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
   }
 }
 

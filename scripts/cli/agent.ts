@@ -1,6 +1,7 @@
 // `espalier agent`: one per Mac. The options become its settings; the agent itself is in agent/.
 import { Command, InvalidArgumentError } from 'commander';
-import { EXIT_CODES } from './exit-codes.ts';
+import { EspalierError } from '../../protocol/errors.ts';
+import { EXIT, EXIT_CODES } from './exit-codes.ts';
 import { espalierHome } from './home.ts';
 import { clusterOption, parseMemorySize, parsePort } from './options.ts';
 
@@ -11,16 +12,24 @@ interface Options {
   interface?: string;
   memoryLimit?: number;
   cluster: string;
+  join?: string;
+  forget?: boolean;
+  showCode?: boolean;
 }
 
 export function agentCommand(exit: (code: number) => void): Command {
   return new Command('agent')
     .summary('let this machine take part in a cluster')
     .description(
-      'Advertises this machine on the network, waits for a controller and runs a stage of its model.',
+      'Advertises this machine on the network and runs a stage of the model of its controller. An agent that has no ' +
+        'controller yet shows a code: type it there with `espalier pair`.',
     )
     .option('-N, --name <name>', "the name that the dashboard shows (default: this machine's)", parseName)
-    .option('-H, --host <address>', 'address that controllers connect to', '127.0.0.1')
+    .option(
+      '-H, --host <address>',
+      'address that it listens on: only its own controller is let in',
+      '0.0.0.0',
+    )
     .option('-p, --port <port>', 'port that controllers connect to', parsePort, 7118)
     .option('-i, --interface <ip>', 'address of the network interface to advertise on with Bonjour')
     .option(
@@ -29,21 +38,31 @@ export function agentCommand(exit: (code: number) => void): Command {
       parseMemorySize,
     )
     .addOption(clusterOption())
+    .option('--show-code', 'print the code of the agent that runs with this ESPALIER_HOME, and end')
+    .option(
+      '--join <->',
+      'read a join token from standard input (or set ESPALIER_JOIN_TOKEN): it needs no code',
+    )
+    .option('--forget', 'forget the controller that it is paired with')
     .addHelpText(
       'after',
       `
 Examples:
   espalier agent
-  espalier agent --host 0.0.0.0
-  espalier agent --name studio-2 --host 192.168.1.22 --interface 192.168.1.22
+  espalier agent --name studio-2
+  espalier agent --show-code
+  ssh studio-3 espalier agent --join - < token
 ${EXIT_CODES}`,
     )
     .action(async (options: Options) => {
-      const [{ runSupervised }, { startAgent }] = await Promise.all([
+      if (options.showCode) return exit(await showCode());
+      const [{ runSupervised }, { startAgent }, { readJoinToken }] = await Promise.all([
         import('../supervised.ts'),
         import('../../agent/main.ts'),
+        import('./join-token.ts'),
       ]);
-      exit(
+      const token = await readJoinToken(options.join);
+      return exit(
         await runSupervised(() =>
           startAgent({
             name: options.name,
@@ -53,10 +72,25 @@ ${EXIT_CODES}`,
             memoryLimitBytes: options.memoryLimit,
             cluster: options.cluster,
             home: espalierHome(),
+            token,
+            forget: options.forget,
           }),
         ),
       );
     });
+}
+
+async function showCode(): Promise<number> {
+  const { shownCode } = await import('../../agent/trust/code.ts');
+  const code = shownCode(espalierHome());
+  if (code === undefined) {
+    throw new EspalierError(
+      'pairing_failed',
+      `no agent shows a code: none runs with ESPALIER_HOME ${espalierHome()}, or it is paired, or it was given a join token`,
+    );
+  }
+  console.log(code);
+  return EXIT.ok;
 }
 
 function parseName(text: string): string {

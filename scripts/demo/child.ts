@@ -36,6 +36,8 @@ export interface ServiceOptions {
   home: string;
   /** begun anew */
   logPath: string;
+  /** what else is in its environment */
+  env?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Loading the program and opening a port takes well under a second, and a few on a busy machine. */
@@ -47,12 +49,12 @@ const LOG_TAIL_LINES = 8;
  * Starts the CLI with `args` as a supervised service.
  * @throws NodeJS.ErrnoException when the log cannot be opened
  */
-export function startService({ name, cliPath, args, home, logPath }: ServiceOptions): Service {
+export function startService({ name, cliPath, args, home, logPath, env }: ServiceOptions): Service {
   // the file itself, not a pipe through us: a child can still log what it does after the launcher was killed
   // (execa's types know descriptors up to 9 only; it hands any number to Node as it is)
   const log = openSync(logPath, 'w', 0o600) as 9;
   const subprocess = execa(process.execPath, [cliPath, ...args], {
-    env: { ESPALIER_HOME: home, [SUPERVISED_VARIABLE]: '1' },
+    env: { ...env, ESPALIER_HOME: home, [SUPERVISED_VARIABLE]: '1' },
     stdin: 'ignore',
     stdout: log,
     stderr: log,

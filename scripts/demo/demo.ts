@@ -13,6 +13,7 @@ import { type Child, type Service, startService } from './child.ts';
 import { startDashboard } from './dashboard-process.ts';
 import { endInOrder } from './end-in-order.ts';
 import { aborted, listenForEnd } from './ending.ts';
+import { joinArguments } from './join.ts';
 import { assertPortFree } from './port.ts';
 import { askSampleQuestion } from './sample-question.ts';
 import { waitUntilServing } from './wait-until-serving.ts';
@@ -150,6 +151,8 @@ async function startAgents({ options, folder, cluster, processes }: Demo): Promi
   const logs = prepareFolder(join(folder, 'logs'));
   for (let number = 1; number <= options.nodes; number += 1) {
     const name = `agent-${number}`;
+    const home = join(folder, name);
+    const { args, env } = await joinArguments(join(folder, 'controller'), home);
     const agent = startService({
       name,
       cliPath: options.cliPath,
@@ -163,8 +166,12 @@ async function startAgents({ options, folder, cluster, processes }: Demo): Promi
         LOOPBACK,
         '--port',
         '0',
+        '--host',
+        LOOPBACK,
+        ...args,
       ],
-      home: join(folder, name),
+      env,
+      home,
       logPath: join(logs, `${name}.log`),
     });
     processes.agents.push(agent);

@@ -6,34 +6,55 @@ import { pino } from 'pino';
 import { WebSocket } from 'ws';
 import { ControlServer, type StageCommand } from '../../agent/control-server.ts';
 import { nodeFacts } from '../../agent/facts/machine.ts';
+import type { ControlTrust } from '../../agent/front-door.ts';
+import { EspalierError } from '../../protocol/errors.ts';
 import type { ProbeCommand } from '../../protocol/probe.ts';
 import { PROTOCOL_VERSION } from '../../protocol/version.ts';
+import { newIdentity } from '../support/identities.ts';
 import { until } from '../support/until.ts';
 
+const [AGENT, CONTROLLER, STRANGER] = await Promise.all([newIdentity(), newIdentity(), newIdentity()]);
 const HELLO = {
   kind: 'hello',
   protocol: PROTOCOL_VERSION,
   controllerId: 'c1',
+  controllerBootId: 'first-start',
   cluster: 'attic',
   espalierVersion: '0',
 };
 
+/** Paired with the controller, for good. */
+class Paired implements ControlTrust {
+  readonly isPaired = true;
+  forgotten = 0;
+
+  isController(fingerprint: string | undefined): boolean {
+    return fingerprint === CONTROLLER.fingerprint;
+  }
+  refusal(): EspalierError {
+    return new EspalierError('paired_elsewhere', 'it is paired with another one');
+  }
+  async greet(): Promise<void> {
+    assert.fail('a paired agent greets nobody');
+  }
+  forget(): void {
+    this.forgotten += 1;
+  }
+}
+
 describe('control server', () => {
   const commands: StageCommand[] = [];
   const probes: ProbeCommand[] = [];
+  const trust = new Paired();
   let gone = 0;
-  const server = new ControlServer(
-    nodeFacts('0123456789abcdef', { name: 'studio-1' }),
-    'attic',
-    pino({ level: 'silent' }),
-    {
-      onCommand: (command) => commands.push(command),
-      onProbe: (command) => probes.push(command),
-      onDisconnect: () => {
-        gone += 1;
-      },
+  const log = pino({ level: 'silent' });
+  const server = new ControlServer(nodeFacts(AGENT.id, { name: 'studio-1' }), 'attic', AGENT, trust, log, {
+    onCommand: (command) => commands.push(command),
+    onProbe: (command) => probes.push(command),
+    onDisconnect: () => {
+      gone += 1;
     },
-  );
+  });
   let port = 0;
   const sockets: WebSocket[] = [];
 
@@ -45,9 +66,12 @@ describe('control server', () => {
     server.close();
   });
 
-  async function open(headers: Record<string, string> = {}): Promise<WebSocket> {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}`, { headers });
+  async function open({ as = CONTROLLER, path = '/control', headers = {} } = {}): Promise<WebSocket> {
+    const { key, certificate: cert } = as;
+    const tls = { key, cert, rejectUnauthorized: false };
+    const socket = new WebSocket(`wss://127.0.0.1:${port}${path}`, { headers, ...tls });
     sockets.push(socket);
+    socket.on('error', () => undefined);
     await once(socket, 'open');
     return socket;
   }
@@ -63,9 +87,10 @@ describe('control server', () => {
     return JSON.parse(String((await answer)[0]));
   }
 
-  test('strangers are refused with a reason', async () => {
+  test('what is not understood is refused with a reason', async () => {
     assert.match((await say('nonsense')).message ?? '', /does not know that message/);
     assert.match((await say({ kind: 'undeploy', epoch: 1 })).message ?? '', /did not begin with a hello/);
+    assert.match((await say({ kind: 'unpair' })).message ?? '', /did not begin with a hello/);
     assert.equal((await say({ ...HELLO, cluster: 'cellar' })).code, 'other_cluster');
     const old = await say({ ...HELLO, protocol: PROTOCOL_VERSION - 1 });
     assert.equal(old.code, 'protocol_version');
@@ -75,16 +100,30 @@ describe('control server', () => {
     assert.equal(commands.length, 0);
   });
 
-  test('a web page is not even answered', async () => {
-    await assert.rejects(open({ origin: 'https://example.org' }), /socket hang up|ECONNRESET/);
+  test('another key is told why not, whatever it says and wherever it knocks', async () => {
+    for (const path of ['/control', '/pair', '/']) {
+      const socket = await open({ as: STRANGER, path });
+      const [answer] = await once(socket, 'message');
+      assert.equal(JSON.parse(String(answer)).code, 'paired_elsewhere');
+      socket.send(JSON.stringify(HELLO));
+      socket.send(JSON.stringify({ kind: 'cancel', epoch: 1, requestId: 'r' }));
+      await once(socket, 'close');
+    }
+    assert.equal(commands.length, 0);
+    assert.equal(server.hasController, false);
   });
 
-  test('one controller is let in, a second is refused, the same one again replaces itself', async () => {
+  test('a web page is not even answered', async () => {
+    const headers = { origin: 'https://example.org' };
+    await assert.rejects(open({ headers }), /socket hang up|ECONNRESET/);
+  });
+
+  test('one connection is served; the same start again replaces itself, a second process is refused', async () => {
     const first = await open();
     assert.equal((await say(HELLO, first)).kind, 'hello');
-    const other = await say({ ...HELLO, controllerId: 'c2' });
+    const other = await say({ ...HELLO, controllerBootId: 'another-start' });
     assert.equal(other.code, 'node_busy');
-    assert.match(other.message ?? '', /serves another controller \(c1\)/);
+    assert.match(other.message ?? '', /another controller with the same key \(c1\).*copied/);
 
     first.send(JSON.stringify({ kind: 'cancel', epoch: 1, requestId: 'r' }));
     await until(() => commands.length === 1);
@@ -96,21 +135,23 @@ describe('control server', () => {
     assert.equal((await say(HELLO, again)).kind, 'hello');
     await until(() => first.readyState === WebSocket.CLOSED);
     assert.equal(gone, 0, 'a controller that replaces itself was never gone');
-    again.terminate();
+
+    // the next start of a controller whose machine lost its power: the old connection is open, and nobody answers on it
+    again.pause();
+    const next = await open();
+    assert.equal((await say({ ...HELLO, controllerBootId: 'another-start' }, next)).kind, 'hello');
+    next.send(JSON.stringify({ kind: 'unpair' }));
+    await until(() => trust.forgotten === 1);
+    next.terminate();
     await until(() => gone === 1);
   });
 
   test('a taken port is named, with the flag that changes it', async () => {
-    const second = new ControlServer(
-      nodeFacts('0123456789abcdef', { name: 'x' }),
-      'attic',
-      pino({ level: 'silent' }),
-      {
-        onCommand: () => undefined,
-        onProbe: () => undefined,
-        onDisconnect: () => undefined,
-      },
-    );
+    const second = new ControlServer(nodeFacts(AGENT.id, { name: 'x' }), 'attic', AGENT, trust, log, {
+      onCommand: () => undefined,
+      onProbe: () => undefined,
+      onDisconnect: () => undefined,
+    });
     await assert.rejects(second.listen('127.0.0.1', port), {
       code: 'port_taken',
       message: new RegExp(`${port}.*--port`),

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { type RunningAgent, startAgent } from '../../agent/main.ts';
 import { type RunningController, startController } from '../../controller/main.ts';
 import type { GenerateRequest } from '../../protocol/generate.ts';
+import { pairHomes } from '../../scripts/pair-homes.ts';
 import { demoModelDir } from './paths.ts';
 import { GREEDY } from './sampling.ts';
 import { until } from './until.ts';
@@ -21,6 +22,8 @@ export interface TestClusterOptions {
   byAddress?: boolean;
   /** the controller's home, which outlives the cluster; otherwise one of its own */
   controllerHome?: string;
+  /** nobody is paired yet */
+  unpaired?: boolean;
   /** do not wait until it serves */
   asItIs?: boolean;
 }
@@ -49,12 +52,14 @@ export class TestCluster {
     const cluster = `test-${randomBytes(6).toString('hex')}`;
     const bonjourInterface = options.byAddress ? NO_INTERFACE : '127.0.0.1';
     const common = { host: '127.0.0.1', port: 0, bonjourInterface };
+    const controllerHome = options.controllerHome ?? join(home, 'controller');
+    const homes = Array.from({ length: options.nodes }, (_, i) => ({
+      name: `node-${i + 1}`,
+      home: join(home, `agent-${i + 1}`),
+    }));
+    if (!options.unpaired) await pairHomes(controllerHome, homes);
     const agents: RunningAgent[] = [];
-    for (let i = 1; i <= options.nodes; i++) {
-      agents.push(
-        await startAgent({ ...common, name: `node-${i}`, cluster, home: join(home, `agent-${i}`) }),
-      );
-    }
+    for (const own of homes) agents.push(await startAgent({ ...common, ...own, cluster }));
     const start = () =>
       startController({
         ...common,
@@ -62,7 +67,7 @@ export class TestCluster {
         nodeCount: options.nodes,
         agents: options.byAddress ? agents.map(({ port }) => ({ host: '127.0.0.1', port })) : [],
         cluster,
-        home: options.controllerHome ?? join(home, 'controller'),
+        home: controllerHome,
       });
     const running = new TestCluster(await start(), start, agents, home);
     if (!options.asItIs) await running.untilServing();

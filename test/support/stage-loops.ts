@@ -59,6 +59,7 @@ export class LoopRing {
         prefillChunkTokens: 64,
         maxChunkScores: 1e9,
         hopToken: 'of no use without a socket',
+        neighbours: { before: '0'.repeat(64), after: '0'.repeat(64) },
       };
       const dir = makeScratchDir();
       const bytes = new TensorBytes(dir);

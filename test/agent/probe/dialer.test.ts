@@ -1,18 +1,25 @@
 // Both ends of a measurement over real sockets on loopback, and what happens when one of them is not what it should be.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTcp } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { connect, createServer, type Server, type TLSSocket } from 'node:tls';
 import { readCounters } from '../../../agent/probe/counters.ts';
 import { measureAll, reachAll } from '../../../agent/probe/dialer.ts';
 import { isOffered, ProbeListener } from '../../../agent/probe/listener.ts';
 import { ProbeFrameReader, probeFrame, probeGreeting } from '../../../agent/probe/wire.ts';
 import { PROBE_ROUND_TRIPS } from '../../../protocol/limits.ts';
 import type { ProbeTarget } from '../../../protocol/probe.ts';
+import { serverTls } from '../../../protocol/tls.ts';
+import { newIdentity } from '../../support/identities.ts';
 import { until } from '../../support/until.ts';
 
 const TOKEN = 'a'.repeat(43);
 const NEVER = new AbortController().signal;
+const [OURS, THEIRS, STRANGER] = await Promise.all([newIdentity(), newIdentity(), newIdentity()]);
+/** Of the end that dials, and of the one that listens. */
+const DIALS = { credentials: OURS, peer: THEIRS.fingerprint };
+const LISTENS = { credentials: THEIRS, peer: OURS.fingerprint };
 /** Of a network for documentation (RFC 5737): no machine has it. */
 const NOT_OURS = '198.51.100.7';
 
@@ -20,9 +27,9 @@ function toLoopback(port: number): ProbeTarget {
   return { from: '127.0.0.1', to: '127.0.0.1', port };
 }
 
-/** A server that does with each connection what a test wants. */
-async function serving(onSocket: (socket: Socket) => void): Promise<{ port: number; server: Server }> {
-  const server = createServer((socket) => {
+/** A server with the right key that does with each connection what a test wants. */
+async function serving(onSocket: (socket: TLSSocket) => void): Promise<{ port: number; server: Server }> {
+  const server = createServer(serverTls(THEIRS, 3_000), (socket) => {
     socket.on('error', () => undefined);
     onSocket(socket);
   });
@@ -33,7 +40,8 @@ async function serving(onSocket: (socket: Socket) => void): Promise<{ port: numb
 }
 
 describe('a measurement on loopback', () => {
-  const listener = new ProbeListener(TOKEN);
+  const refused: string[] = [];
+  const listener = new ProbeListener(TOKEN, LISTENS, (message) => refused.push(message));
   let port = 0;
   before(async () => {
     const [opened] = await listener.open(['127.0.0.1'], () => true);
@@ -42,7 +50,7 @@ describe('a measurement on loopback', () => {
   after(() => listener.close());
 
   test('has round trips of both sizes and a burst, and names loopback as its carrier', async () => {
-    const [path] = await measureAll([toLoopback(port)], TOKEN, NEVER, readCounters, () => 'lo');
+    const [path] = await measureAll([toLoopback(port)], TOKEN, DIALS, NEVER, readCounters, () => 'lo');
     const { small, hidden, burst, carriedBy } = path?.figures ?? assert.fail(JSON.stringify(path));
     for (const { count, p50Us, p99Us } of [small, hidden]) {
       assert.ok(count >= 1 && count <= PROBE_ROUND_TRIPS, `${count} round trips`);
@@ -67,6 +75,7 @@ describe('a measurement on loopback', () => {
         toLoopback(gone.port),
       ],
       TOKEN,
+      DIALS,
       NEVER,
       300,
     );
@@ -85,8 +94,33 @@ describe('a measurement on loopback', () => {
   });
 
   test('a wrong token is not let in', async () => {
-    const [one] = await reachAll([toLoopback(port)], 'b'.repeat(43), NEVER);
+    const [one] = await reachAll([toLoopback(port)], 'b'.repeat(43), DIALS, NEVER);
     assert.equal(one?.outcome, 'stranger');
+  });
+
+  test('a wrong key is not let in, and not talked to', async () => {
+    const as = { credentials: STRANGER, peer: THEIRS.fingerprint };
+    const [theyRefuse] = await reachAll([toLoopback(port)], TOKEN, as, NEVER);
+    assert.equal(theyRefuse?.outcome, 'stranger');
+    assert.match(refused.join('\n'), /another key/);
+    const with_ = { credentials: OURS, peer: STRANGER.fingerprint };
+    const [weRefuse] = await reachAll([toLoopback(port)], TOKEN, with_, NEVER);
+    assert.equal(weRefuse?.outcome, 'stranger');
+    const plain = createTcp((socket) => {
+      socket.on('error', () => undefined);
+      socket.end('SSH-2.0-dropbear\r\n');
+    });
+    plain.listen(0, '127.0.0.1');
+    await once(plain, 'listening');
+    const bound = plain.address();
+    const [noTls] = await reachAll(
+      [toLoopback(typeof bound === 'object' && bound ? bound.port : 0)],
+      TOKEN,
+      DIALS,
+      NEVER,
+    );
+    plain.close();
+    assert.equal(noTls?.outcome, 'stranger');
   });
 
   test('a listener that stops in the middle costs its path and no other', async () => {
@@ -95,7 +129,7 @@ describe('a measurement on loopback', () => {
       setTimeout(() => socket.destroy(), 20);
     });
     const targets = [toLoopback(dying.port), toLoopback(port)];
-    const paths = await measureAll(targets, TOKEN, NEVER, readCounters, () => 'lo');
+    const paths = await measureAll(targets, TOKEN, DIALS, NEVER, readCounters, () => 'lo');
     dying.server.close();
     assert.deepEqual(
       paths.map(({ outcome, figures }) => [outcome, figures !== null]),
@@ -125,7 +159,7 @@ describe('a measurement on loopback', () => {
         });
       });
     });
-    const [path] = await measureAll([toLoopback(slow.port)], TOKEN, NEVER, readCounters, () => 'lo');
+    const [path] = await measureAll([toLoopback(slow.port)], TOKEN, DIALS, NEVER, readCounters, () => 'lo');
     slow.server.close();
     const { bytes, elapsedUs, gbps } = path?.figures?.burst ?? assert.fail(JSON.stringify(path));
     assert.ok(elapsedUs > 150_000, `${elapsedUs}`);
@@ -136,7 +170,7 @@ describe('a measurement on loopback', () => {
     const liar = await serving((socket) =>
       socket.once('data', () => socket.write(Buffer.concat([probeFrame('ready'), probeFrame('received')]))),
     );
-    const [path] = await measureAll([toLoopback(liar.port)], TOKEN, NEVER, readCounters, () => 'lo');
+    const [path] = await measureAll([toLoopback(liar.port)], TOKEN, DIALS, NEVER, readCounters, () => 'lo');
     liar.server.close();
     assert.equal(path?.figures, null);
   });
@@ -151,7 +185,14 @@ describe('a measurement on loopback', () => {
         open -= 1;
       });
     });
-    const measuring = measureAll([toLoopback(slow.port)], TOKEN, abort.signal, readCounters, () => 'lo');
+    const measuring = measureAll(
+      [toLoopback(slow.port)],
+      TOKEN,
+      DIALS,
+      abort.signal,
+      readCounters,
+      () => 'lo',
+    );
     await until(() => open === 1, 'a connection');
     abort.abort();
     assert.equal((await measuring)[0]?.outcome, 'timed-out');
@@ -160,14 +201,14 @@ describe('a measurement on loopback', () => {
   });
 
   test('nonsense after the greeting closes that connection, and the listener goes on', async () => {
-    const { createConnection } = await import('node:net');
     for (const nonsense of [Buffer.from('GET / HTTP/1.1\r\n\r\n'), probeFrame('received')]) {
-      const socket = createConnection({ host: '127.0.0.1', port });
+      const { key, certificate: cert } = OURS;
+      const socket = connect({ host: '127.0.0.1', port, key, cert, rejectUnauthorized: false });
       socket.write(Buffer.concat([probeGreeting(TOKEN), nonsense]));
       socket.resume();
       await once(socket, 'close');
     }
-    const [one] = await reachAll([toLoopback(port)], TOKEN, NEVER);
+    const [one] = await reachAll([toLoopback(port)], TOKEN, DIALS, NEVER);
     assert.equal(one?.outcome, 'reached');
   });
 });
@@ -176,7 +217,7 @@ test('an agent listens where --host lets it', async () => {
   assert.ok(isOffered('0.0.0.0', '192.168.1.4') && isOffered('::', 'fe80::1%en5'));
   assert.ok(isOffered('192.168.1.4', '192.168.1.4') && isOffered('localhost', '127.0.0.1'));
   assert.ok(!isOffered('127.0.0.1', '192.168.1.4') && !isOffered('192.168.1.4', 'fe80::1%en5'));
-  const listener = new ProbeListener(TOKEN);
+  const listener = new ProbeListener(TOKEN, LISTENS, () => undefined);
   const ports = await listener.open(
     ['127.0.0.1', NOT_OURS, '127.0.0.2'],
     (address) => address !== '127.0.0.2',

@@ -1,20 +1,27 @@
 // Two probe hosts that talk to each other over loopback, told what to do as a controller would.
 import assert from 'node:assert/strict';
 import { after, describe, test } from 'node:test';
+import { pino } from 'pino';
 import { ProbeHost } from '../../../agent/probe/probe-host.ts';
 import { ControlCommand, ControlEvent } from '../../../protocol/control.ts';
 import { MAX_PROBES } from '../../../protocol/limits.ts';
 import type { ProbeCommand, ProbeEvent } from '../../../protocol/probe.ts';
+import { newIdentity } from '../../support/identities.ts';
 import { until } from '../../support/until.ts';
 
 const token = 'a'.repeat(43);
+/** Both agents have the same key, as each other's peer: which is whose does not matter here. */
+const IDENTITY = await newIdentity();
+const peer = IDENTITY.fingerprint;
 
 class Agent {
   readonly told: ProbeEvent[] = [];
   readonly host: ProbeHost;
 
   constructor(host: string) {
-    this.host = new ProbeHost(host, (event) => this.told.push(ControlEvent.parse(event) as ProbeEvent));
+    this.host = new ProbeHost(host, IDENTITY, pino({ level: 'silent' }), (event) =>
+      this.told.push(ControlEvent.parse(event) as ProbeEvent),
+    );
   }
 
   async ask(command: ProbeCommand): Promise<ProbeEvent> {
@@ -26,7 +33,7 @@ class Agent {
 }
 
 async function portOf(agent: Agent, probeId: string): Promise<number> {
-  const event = await agent.ask({ kind: 'probe-listen', probeId, token, addresses: ['127.0.0.1'] });
+  const event = await agent.ask({ kind: 'probe-listen', probeId, token, peer, addresses: ['127.0.0.1'] });
   assert.ok(event.kind === 'probe-listening');
   return event.ports[0]?.port ?? assert.fail('it does not listen');
 }
@@ -41,13 +48,13 @@ describe('probe host', () => {
   test('a whole measurement, in words that the protocol knows', async () => {
     const probeId = 'measurement-1';
     const target = { from: '127.0.0.1', to: '127.0.0.1', port: await portOf(b, probeId) };
-    const reached = await a.ask({ kind: 'probe-reach', probeId, token, targets: [target] });
+    const reached = await a.ask({ kind: 'probe-reach', probeId, token, peer, targets: [target] });
     assert.ok(reached.kind === 'probe-reached' && reached.tries[0]?.outcome === 'reached');
-    const measured = await a.ask({ kind: 'probe-measure', probeId, token, targets: [target] });
+    const measured = await a.ask({ kind: 'probe-measure', probeId, token, peer, targets: [target] });
     assert.ok(measured.kind === 'probe-measured' && measured.paths[0]?.figures);
 
     b.host.handle({ kind: 'probe-stop', probeId });
-    const closed = await a.ask({ kind: 'probe-reach', probeId, token, targets: [target] });
+    const closed = await a.ask({ kind: 'probe-reach', probeId, token, peer, targets: [target] });
     assert.ok(closed.kind === 'probe-reached' && closed.tries[0]?.outcome === 'refused');
   });
 
@@ -57,6 +64,7 @@ describe('probe host', () => {
       kind: 'probe-listen',
       probeId: 'measurement-2',
       token,
+      peer,
       addresses: ['127.0.0.1'],
     });
     shy.host.stop();
@@ -68,7 +76,13 @@ describe('probe host', () => {
     const oldest = await portOf(b, 'many-00000');
     for (let i = 1; i <= MAX_PROBES; i++) await portOf(b, `many-0000${i}`);
     const target = { from: '127.0.0.1', to: '127.0.0.1', port: oldest };
-    const event = await a.ask({ kind: 'probe-reach', probeId: 'measurement-3', token, targets: [target] });
+    const event = await a.ask({
+      kind: 'probe-reach',
+      probeId: 'measurement-3',
+      token,
+      peer,
+      targets: [target],
+    });
     assert.ok(event.kind === 'probe-reached' && event.tries[0]?.outcome === 'refused');
   });
 
@@ -76,9 +90,9 @@ describe('probe host', () => {
     const probeId = 'measurement-4';
     const target = { from: '127.0.0.1', to: '127.0.0.1', port: await portOf(b, probeId) };
     const before = a.told.length;
-    a.host.handle({ kind: 'probe-measure', probeId, token, targets: [target] });
+    a.host.handle({ kind: 'probe-measure', probeId, token, peer, targets: [target] });
     a.host.handle({ kind: 'probe-stop', probeId });
-    await a.ask({ kind: 'probe-reach', probeId: 'measurement-5', token, targets: [target] });
+    await a.ask({ kind: 'probe-reach', probeId: 'measurement-5', token, peer, targets: [target] });
     assert.deepEqual(
       a.told.slice(before).map((event) => event.probeId),
       ['measurement-5'],

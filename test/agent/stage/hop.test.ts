@@ -1,16 +1,27 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { createConnection, type Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
+import { connect, type TLSSocket } from 'node:tls';
 import { encodeFrame, type Frame, type StepFrame } from '../../../agent/stage/frame.ts';
 import { HopClient, HopServer } from '../../../agent/stage/hop.ts';
+import type { Credentials } from '../../../protocol/identity.ts';
+import { newIdentity } from '../../support/identities.ts';
 import { until } from '../../support/until.ts';
 
 const HELLO = { epoch: 3, fromStage: 1, hopToken: 'the-secret-of-this-deployment' };
 
+const [OURS, BEFORE, STRANGER] = await Promise.all([newIdentity(), newIdentity(), newIdentity()]);
+/** Of the stage that listens, and of the one before it. */
+const LISTENS = { credentials: OURS, peer: BEFORE.fingerprint };
+const DIALS = { credentials: BEFORE, peer: OURS.fingerprint };
+
+function dial(port: number, { key, certificate: cert }: Credentials): TLSSocket {
+  return connect({ port, host: '127.0.0.1', key, cert, rejectUnauthorized: false });
+}
+
 function listening() {
   const seen = { linked: 0, frames: [] as Frame[], lost: [] as string[], refused: [] as string[] };
-  const server = new HopServer(HELLO, {
+  const server = new HopServer(HELLO, LISTENS, {
     onLinked: () => {
       seen.linked += 1;
     },
@@ -40,9 +51,9 @@ describe('hop', () => {
   before(async () => {
     port = await listeningAt;
   });
-  const strangers: Socket[] = [];
-  const knock = async (bytes: Buffer): Promise<void> => {
-    const socket = createConnection(port, '127.0.0.1');
+  const strangers: TLSSocket[] = [];
+  const knock = async (bytes: Buffer, as: Credentials = BEFORE): Promise<void> => {
+    const socket = dial(port, as);
     strangers.push(socket);
     socket.on('error', () => undefined);
     socket.write(bytes);
@@ -59,8 +70,16 @@ describe('hop', () => {
     await knock(encodeFrame({ kind: 'hello', ...HELLO, hopToken: 'another-secret-of-the-same-' }));
     await knock(encodeFrame({ kind: 'hello', ...HELLO, epoch: 2 }));
     await knock(encodeFrame({ kind: 'hello', ...HELLO, fromStage: 0 }));
-    await until(() => seen.refused.length === 5);
-    for (const reason of [/ESPL/, /did not begin with a hello/, /token/, /epoch 2/, /stage 0, not 1/]) {
+    await knock(encodeFrame({ kind: 'hello', ...HELLO }), STRANGER);
+    await until(() => seen.refused.length === 6);
+    for (const reason of [
+      /key is not the neighbour's/,
+      /ESPL/,
+      /did not begin with a hello/,
+      /token/,
+      /epoch 2/,
+      /stage 0, not 1/,
+    ]) {
       assert.ok(
         seen.refused.some((text) => reason.test(text)),
         `${reason} in ${seen.refused.join('\n')}`,
@@ -70,16 +89,15 @@ describe('hop', () => {
   });
 
   test('the neighbour is linked, and its frames arrive whole', async () => {
-    const client = await HopClient.dial({ host: '127.0.0.1', port }, HELLO, () => undefined);
+    const client = await HopClient.dial({ host: '127.0.0.1', port }, HELLO, DIALS, () => undefined);
     const sent = [step(1), step(700), step(2)];
     for (const frame of sent) client.send(frame);
     await until(() => seen.frames.length === 3);
     assert.deepEqual(seen.frames, sent);
     assert.equal(seen.linked, 1);
 
-    // a second one with the right words, and a stranger, disturb nothing
-    await knock(encodeFrame({ kind: 'hello', ...HELLO }));
-    await knock(Buffer.alloc(100));
+    // nobody else has business there: the port is closed, for one with the right key and words, too
+    await assert.rejects(knock(encodeFrame({ kind: 'hello', ...HELLO })), { code: 'ECONNREFUSED' });
     client.send(step(3));
     await until(() => seen.frames.length === 4);
     assert.deepEqual(seen.lost, []);
@@ -90,7 +108,7 @@ describe('hop', () => {
 
 test('a neighbour that sends nonsense loses its hop, with the reason', async () => {
   const { seen, server, port } = listening();
-  const socket = createConnection(await port, '127.0.0.1');
+  const socket = dial(await port, BEFORE);
   socket.on('error', () => undefined);
   socket.write(encodeFrame({ kind: 'hello', ...HELLO }));
   await until(() => seen.linked === 1);

@@ -71,6 +71,9 @@ export async function startApi(
         return onPaper;
       },
       incidents: () => ({ incidents: [SAMPLE_INCIDENT] }),
+      pairing: () => ({ waiting: [], paired: [] }),
+      pair: async (node) => ({ node: { id: '0123456789abcdef', name: node } }),
+      unpair: (node) => ({ node: { id: '0123456789abcdef', name: node } }),
       links: () => links,
       measureLinks: () => {
         links = measuredLinks(Date.now());

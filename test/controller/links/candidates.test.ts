@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { candidates, dialled, isSameMachine, type LinkNode } from '../../../controller/links/candidates.ts';
 import { MAX_PROBE_TARGETS } from '../../../protocol/limits.ts';
-import { mac, nic, port } from './macs.ts';
+import { mac, NO_KEY, nic, port } from './macs.ts';
 
 function lines(a: LinkNode, b: LinkNode): string[] {
   return candidates(a, b).map((pair) => `${pair.a.address} - ${pair.b.address}`);
@@ -82,7 +82,10 @@ describe('address pairs worth a try', () => {
     assert.deepEqual(lines(...near), ['127.0.0.1 - 127.0.0.1']);
     assert.ok(isSameMachine(mac('a', interfaces), mac('b', interfaces)));
     assert.ok(!isSameMachine(mac('a', interfaces), mac('b', [nic('en0', 'ethernet', ['192.168.1.5/24'])])));
-    const unknown = (id: string, host: string): LinkNode => ({ id, name: id, host, machine: null });
+    const unknown = (id: string, host: string): LinkNode => ({
+      ...{ id, name: id, fingerprint: NO_KEY },
+      ...{ host, machine: null },
+    });
     assert.ok(isSameMachine(unknown('a', '127.0.0.1'), unknown('b', 'localhost')));
     assert.ok(!isSameMachine(unknown('a', '127.0.0.1'), unknown('b', '192.168.1.5')));
     assert.deepEqual(lines(unknown('a', '127.0.0.1'), unknown('b', '192.168.1.5')), []);

@@ -1,17 +1,20 @@
 // Links with real agents' ends: three probe hosts on this machine, whose words go to and fro as over control connections.
 import assert from 'node:assert/strict';
-import { afterEach, beforeEach, describe, test } from 'node:test';
+import { afterEach, before, beforeEach, describe, test } from 'node:test';
 import { pino } from 'pino';
 import { ProbeHost } from '../../../agent/probe/probe-host.ts';
 import type { HopPath } from '../../../controller/links/hop-path.ts';
 import { Links } from '../../../controller/links/links.ts';
+import type { Identity } from '../../../protocol/identity.ts';
 import { LinksReport } from '../../../protocol/links.ts';
 import type { ProbeCommand, ProbeEvent } from '../../../protocol/probe.ts';
+import { newIdentity } from '../../support/identities.ts';
 import { until } from '../../support/until.ts';
 
 const IDS = ['a', 'b', 'c'];
 
 describe('links', () => {
+  let keys: Map<string, Identity>;
   let hosts: Map<string, ProbeHost>;
   let links: Links;
   let ticker: NodeJS.Timeout;
@@ -19,10 +22,15 @@ describe('links', () => {
   let sent: { nodeId: string; command: ProbeCommand }[];
   let deaf: string | undefined;
 
+  before(async () => {
+    keys = new Map(await Promise.all(IDS.map(async (id) => [id, await newIdentity()] as const)));
+  });
+  const keyOf = (id: string) => keys.get(id) ?? assert.fail(id);
   beforeEach(() => {
+    const log = pino({ level: 'silent' });
     [changes, sent, deaf] = [[], [], undefined];
     const hear = (id: string) => (event: ProbeEvent) => setImmediate(() => links.receive(id, event));
-    hosts = new Map(IDS.map((id) => [id, new ProbeHost('127.0.0.1', hear(id))]));
+    hosts = new Map(IDS.map((id) => [id, new ProbeHost('127.0.0.1', keyOf(id), log, hear(id))]));
     links = new Links(
       (nodeId, command) => {
         sent.push({ nodeId, command });
@@ -32,7 +40,7 @@ describe('links', () => {
         onChange: (paths, isPending) => changes.push({ paths, isPending }),
         onFinding: () => undefined,
       },
-      pino({ level: 'silent' }),
+      log,
     );
     ticker = setInterval(() => links.tick(), 10);
   });
@@ -43,7 +51,10 @@ describe('links', () => {
   });
 
   const join = (...ids: string[]) => {
-    for (const id of ids) links.addNode({ id, name: `mac-${id}`, host: '127.0.0.1' });
+    for (const id of ids) {
+      const { fingerprint } = keyOf(id);
+      links.addNode({ id, name: `mac-${id}`, fingerprint, host: '127.0.0.1' });
+    }
   };
   const isMeasured = () => links.report().waiting === 0 && links.report().measuring === null;
 

@@ -3,6 +3,9 @@ import type { LinkNode } from '../../../controller/links/candidates.ts';
 import { MachineFacts, type NetworkInterface, type ThunderboltPort } from '../../../protocol/facts.ts';
 import type { ProbeFigures } from '../../../protocol/probe.ts';
 
+/** Of a node that is never connected to. */
+export const NO_KEY = '0'.repeat(64);
+
 /** @param cidrs `192.168.1.4/24`, `fe80::1/64` */
 export function nic(
   name: string,
@@ -65,7 +68,7 @@ export function mac(
       ...{ memoryAvailableBytes: null, watts: null, traffic: [] },
     },
   });
-  return { id: `id-${name}`, name, host, machine };
+  return { id: `id-${name}`, name, fingerprint: NO_KEY, host, machine };
 }
 
 /** What an agent might have measured. */

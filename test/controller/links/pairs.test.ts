@@ -7,7 +7,7 @@ import { type PairState, publicPair } from '../../../controller/links/pair-state
 import { Pairs } from '../../../controller/links/pairs.ts';
 import { LINKS_FRESH_MS } from '../../../protocol/limits.ts';
 import { LinkPair } from '../../../protocol/links.ts';
-import { figures, mac, nic, port } from './macs.ts';
+import { figures, mac, NO_KEY, nic, port } from './macs.ts';
 
 const lan = (last: number, rest = {}) => nic('en0', 'ethernet', [`192.168.1.${last}/24`], rest);
 const cable = (last: number, rest = {}) => nic('en5', 'thunderbolt', [`fe80::${last}/64`], rest);
@@ -82,7 +82,10 @@ describe('pairs', () => {
 
   test('a node that has not told of its machine keeps a plan waiting, one machine does not', () => {
     const silent = new Pairs();
-    const node = (id: string, host: string): LinkNode => ({ id, name: id, host, machine: null });
+    const node = (id: string, host: string): LinkNode => ({
+      ...{ id, name: id, fingerprint: NO_KEY },
+      ...{ host, machine: null },
+    });
     silent.update([node('a', '10.0.0.1'), node('b', '10.0.0.2')], 0);
     assert.ok(silent.isPending);
     assert.deepEqual(silent.due(0), [], 'there is nothing to measure yet');

@@ -1,0 +1,60 @@
+// The code that an unpaired agent shows: eight digits for one pairing, for a quarter of an hour, and never again after
+// that. `espalier agent --show-code` reads it from the home of the agent that runs. It must not know who types it.
+import { randomInt } from 'node:crypto';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readOwnFile, removeOwnFile, writeOwnFile } from '../../protocol/home-files.ts';
+import { PAIRING_CODE_MS } from '../../protocol/limits.ts';
+import { CODE_DIGITS } from '../../protocol/pairing.ts';
+
+const ShownCode = z.object({ code: z.string(), untilMs: z.number() });
+
+const FILE = 'pairing-code.json';
+
+export class Code {
+  readonly #path: string;
+  readonly #onNew: (code: string) => void;
+  #digits = '';
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param onNew gets each new code as people read it: `1234-5678` */
+  constructor(home: string, onNew: (code: string) => void) {
+    this.#path = join(home, FILE);
+    this.#onNew = onNew;
+    this.renew();
+  }
+
+  /** Without the dash. */
+  get digits(): string {
+    return this.#digits;
+  }
+
+  /** The old one is worth nothing from now on. */
+  renew(): void {
+    clearTimeout(this.#timer);
+    this.#digits = String(randomInt(10 ** CODE_DIGITS)).padStart(CODE_DIGITS, '0');
+    this.#timer = setTimeout(() => this.renew(), PAIRING_CODE_MS).unref();
+    const code = `${this.#digits.slice(0, 4)}-${this.#digits.slice(4)}`;
+    writeOwnFile(this.#path, `${JSON.stringify({ code, untilMs: Date.now() + PAIRING_CODE_MS })}\n`);
+    this.#onNew(code);
+  }
+
+  /** There is no code any more. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#digits = '';
+    removeOwnFile(this.#path);
+  }
+}
+
+/** The code that the agent with this home shows now; undefined when it shows none. @throws EspalierError home_damaged */
+export function shownCode(home: string): string | undefined {
+  const text = readOwnFile(join(home, FILE));
+  if (text === undefined) return undefined;
+  try {
+    const { code, untilMs } = ShownCode.parse(JSON.parse(text));
+    return untilMs > Date.now() ? code : undefined;
+  } catch {
+    return undefined; // it is replaced soon
+  }
+}
