@@ -38,6 +38,18 @@ export interface FeedForward {
   forward(x: Tensor): Tensor;
 }
 
+/** The parts in which weights are loaded and freed: a stage that moves keeps those that its new range has, too. */
+const EMBEDDING = 'embedding';
+/** the same, held for the head as well */
+const TIED_EMBEDDING = 'tied embedding';
+const HEAD = 'head';
+const layerPart = (layer: number) => `layer ${layer}`;
+
+/** Whether a part of the weights is a layer. */
+export function isLayer(part: string): boolean {
+  return part.startsWith('layer ');
+}
+
 /**
  * The parameters of layers `range`, with the embedding on the first stage and norm and head on the last.
  * @param has whether the checkpoint holds a tensor
@@ -51,17 +63,23 @@ export function decoderParameters(
 ): ParameterSpec[] {
   const { hidden_size: hidden, vocab_size: vocabulary } = args;
   const list = new ParameterList();
-  if (range.start === 0) list.linear('model.embed_tokens', [vocabulary, hidden]);
+  const isLast = range.end === args.num_hidden_layers;
+  const isTied = isLast && isHeadTied(args, has);
+  if (range.start === 0 || isTied) {
+    list.begin(isTied ? TIED_EMBEDDING : EMBEDDING);
+    list.linear('model.embed_tokens', [vocabulary, hidden]);
+  }
   for (let layer = range.start; layer < range.end; layer++) {
     const prefix = `model.layers.${layer}`;
+    list.begin(layerPart(layer));
     list.vector(`${prefix}.input_layernorm.weight`, [hidden]);
     list.vector(`${prefix}.post_attention_layernorm.weight`, [hidden]);
     addLayer(list, prefix, layer);
   }
-  if (range.end === args.num_hidden_layers) {
+  if (isLast) {
+    list.begin(HEAD);
     list.vector('model.norm.weight', [hidden]);
-    if (!isHeadTied(args, has)) list.linear('lm_head', [vocabulary, hidden]);
-    else if (range.start > 0) list.linear('model.embed_tokens', [vocabulary, hidden]);
+    if (!isTied) list.linear('lm_head', [vocabulary, hidden]);
   }
   return list.specs;
 }
@@ -116,17 +134,27 @@ export class Decoder implements StageModel {
   ) {
     this.#rope = rope;
     this.#eps = args.rms_norm_eps;
-    this.#layers = Array.from({ length: range.end - range.start }, (_, i) =>
-      makeLayer(`model.layers.${range.start + i}`, range.start + i),
-    );
+    this.#layers = Array.from({ length: range.end - range.start }, (_, i) => {
+      const layer = range.start + i;
+      return weights.part(layerPart(layer), () => makeLayer(`model.layers.${layer}`, layer));
+    });
     const isLast = range.end === args.num_hidden_layers;
     const isTied = isLast && !weights.has('lm_head.weight');
-    const embedding =
-      range.start === 0 || isTied ? new Embedding(weights, 'model.embed_tokens', isTied) : undefined;
-    if (range.start === 0) this.#embedding = embedding;
+    if (range.start === 0 || isTied) {
+      const embedding = weights.part(
+        isTied ? TIED_EMBEDDING : EMBEDDING,
+        () => new Embedding(weights, 'model.embed_tokens', isTied),
+      );
+      if (range.start === 0) this.#embedding = embedding;
+      if (isTied) this.#head = embedding;
+    }
     if (isLast) {
-      this.#norm = weights.vector('model.norm.weight');
-      this.#head = isTied ? embedding : new Linear(weights, 'lm_head');
+      const { norm, linear } = weights.part(HEAD, () => ({
+        norm: weights.vector('model.norm.weight'),
+        linear: isTied ? undefined : new Linear(weights, 'lm_head'),
+      }));
+      this.#norm = norm;
+      this.#head ??= linear;
     }
   }
 

@@ -3,25 +3,31 @@
 // sessions that it belongs to.
 import { asEspalierError, EspalierError } from '../../protocol/errors.ts';
 import { MAX_VOCABULARY } from '../../protocol/limits.ts';
-import { openModelFolder } from '../../protocol/model-folder.ts';
+import { type ModelFolder, openModelFolder } from '../../protocol/model-folder.ts';
 import { formatRange, type LayerRange } from '../../protocol/plan.ts';
+import { isLayer } from './decoder.ts';
 import { ALL, mx, type Tensor } from './mlx.ts';
-import { loadStageModel } from './models/registry.ts';
+import { type OpenedModel, openStageModel } from './models/registry.ts';
 import { type Draw, type Drawn, sample } from './sampler.ts';
 import { LogitAdjuster } from './sampling/adjuster.ts';
-import { type Fault, type OpenOp, type SessionLimits, Sessions } from './sessions.ts';
-import { type Row, type SessionOp, type StageModel, tokenCount } from './step.ts';
+import { type Fault, type KvStore, type OpenOp, type SessionLimits, Sessions } from './sessions.ts';
+import { LAYERWISE_FROM_TOKENS, type Row, type SessionOp, type StageModel, tokenCount } from './step.ts';
 
-/** From this many tokens on, a step is computed layer by layer, which keeps the peak memory at one layer's. */
-const LAYERWISE_FROM_TOKENS = 16;
-
-export interface EngineOptions extends SessionLimits {
-  modelDir: string;
+/** What an engine may be given anew. */
+export interface EnginePlace extends SessionLimits {
   range: LayerRange;
+}
+
+export interface EngineOptions extends EnginePlace {
+  modelDir: string;
   /** of the model that is wanted; any, where it is undefined */
   fingerprint?: string;
   /** gives memory back: node-mlx frees tensors only after a garbage collection and a turn of the event loop */
   settle: () => Promise<void>;
+  /** gives back what was held for long, as the weights of layers are; `settle` where it is undefined */
+  settleAll?: () => Promise<void>;
+  /** called while layers are loaded: how many there are of those that have to be read */
+  onProgress?: (layers: number, ofLayers: number) => void;
 }
 
 /** A step's hidden state, [tokens, hidden], and the sessions that were given up with it. */
@@ -39,7 +45,7 @@ export interface Sampled {
   finish: 'stop' | 'length' | null;
   /** where the request asked for log probabilities */
   logprobs?: Drawn['logprobs'];
-  /** with the first token: tokens of the prompt whose KV was there already */
+  /** with the first token that is drawn here: tokens whose KV was there already */
   cachedTokens?: number;
 }
 
@@ -52,31 +58,32 @@ interface Answer {
 }
 
 export class Engine {
-  readonly weightBytes: number;
   readonly vocabSize: number;
   readonly hiddenSize: number;
-  readonly isFirst: boolean;
-  readonly isLast: boolean;
-  readonly #model: StageModel;
+  readonly #layers: number;
   readonly #options: EngineOptions;
   readonly #sessions: Sessions;
   /** last stage only, by session */
   readonly #answers = new Map<number, Answer>();
+  #opened: OpenedModel;
+  #range: LayerRange;
   #anticipated: { rows: readonly Row[]; prepared: unknown } | undefined;
 
-  private constructor(
-    model: StageModel,
-    options: EngineOptions,
-    facts: Pick<Engine, 'weightBytes' | 'vocabSize' | 'hiddenSize' | 'isFirst' | 'isLast'>,
-  ) {
-    this.#model = model;
+  private constructor(folder: ModelFolder, opened: OpenedModel, options: EngineOptions) {
+    const { vocab_size: vocabSize, hidden_size: hiddenSize, num_hidden_layers: layers } = folder.config;
+    this.vocabSize = vocabSize;
+    this.hiddenSize = hiddenSize;
+    this.#layers = layers;
     this.#options = options;
-    this.#sessions = new Sessions(options, model, `layers ${formatRange(options.range)}`);
-    this.weightBytes = facts.weightBytes;
-    this.vocabSize = facts.vocabSize;
-    this.hiddenSize = facts.hiddenSize;
-    this.isFirst = facts.isFirst;
-    this.isLast = facts.isLast;
+    this.#opened = opened;
+    this.#range = options.range;
+    // whatever layers this stage has: sessions outlive their model's layers only as numbers
+    const kv: KvStore = {
+      adopt: (session, source) => this.#model.adopt(session, source),
+      trim: (session, length) => this.#model.trim(session, length),
+      drop: (session) => this.#model.drop(session),
+    };
+    this.#sessions = new Sessions(options, kv, () => `layers ${formatRange(this.#range)}`);
   }
 
   /**
@@ -84,27 +91,77 @@ export class Engine {
    * @throws EspalierError model_folder_missing, model_file_missing, model_file_damaged, model_mismatch, model_unsupported
    */
   static async load(options: EngineOptions): Promise<Engine> {
-    const folder = await openModelFolder(options.modelDir);
-    if (options.fingerprint !== undefined && folder.fingerprint !== options.fingerprint) {
-      const message = `${options.modelDir} on this node is not the model that the controller has`;
-      throw new EspalierError('model_mismatch', message);
-    }
-    const { vocab_size: vocabSize, hidden_size: hiddenSize, num_hidden_layers: layers } = folder.config;
+    const folder = await openFolder(options);
+    const { vocab_size: vocabSize } = folder.config;
     if (vocabSize > MAX_VOCABULARY) {
       throw new EspalierError(
         'model_unsupported',
         `a vocabulary of ${vocabSize} tokens; at most ${MAX_VOCABULARY} are supported`,
       );
     }
-    const { model, weightBytes } = await loadStageModel(folder, options.range, options.settle);
-    await options.settle();
-    return new Engine(model, options, {
-      weightBytes,
-      vocabSize,
-      hiddenSize,
-      isFirst: options.range.start === 0,
-      isLast: options.range.end === layers,
+    const engine = new Engine(folder, await openStageModel(folder, options.range), options);
+    await engine.#loadWeights();
+    return engine;
+  }
+
+  /**
+   * Takes other limits and another layer range: frees the layers that it has no longer, and reads those that it has not.
+   * Sessions stay where the range does, otherwise all of them are forgotten. No step may run meanwhile.
+   * @returns how many layers were read
+   * @throws EspalierError as `load`: the engine cannot be used any more
+   */
+  async move({ range, ...limits }: EnginePlace): Promise<number> {
+    this.#sessions.limit(limits);
+    if (range.start === this.#range.start && range.end === this.#range.end) return 0;
+    this.forget();
+    // the folder is looked at again: it may hold another model by now
+    const folder = await openFolder(this.#options);
+    // nothing else may hold on to the old weights while new ones are read
+    this.#opened = await openStageModel(folder, range, this.#opened.weights);
+    this.#range = range;
+    return this.#loadWeights();
+  }
+
+  /** @returns how many layers were read */
+  async #loadWeights(): Promise<number> {
+    const { settle, settleAll = settle, onProgress } = this.#options;
+    const { weights } = this.#opened;
+    const ofLayers = weights.missing.filter(isLayer).length;
+    let layers = 0;
+    onProgress?.(layers, ofLayers);
+    // what the range before had alone goes first: both together may not fit
+    weights.release();
+    await settleAll();
+    await weights.load(settle, (part) => {
+      if (isLayer(part)) layers += 1;
+      onProgress?.(layers, ofLayers);
     });
+    await settleAll();
+    return layers;
+  }
+
+  get #model(): StageModel {
+    return this.#opened.model;
+  }
+
+  get weightBytes(): number {
+    return this.#opened.weights.byteLength;
+  }
+
+  get range(): LayerRange {
+    return this.#range;
+  }
+
+  get layerCount(): number {
+    return this.#model.layerCount;
+  }
+
+  get isFirst(): boolean {
+    return this.#range.start === 0;
+  }
+
+  get isLast(): boolean {
+    return this.#range.end === this.#layers;
   }
 
   get kvBytes(): number {
@@ -116,6 +173,13 @@ export class Engine {
     return this.#sessions.running;
   }
 
+  /** Forgets all sessions with their KV. */
+  forget(): void {
+    this.#sessions.clear();
+    this.#answers.clear();
+    this.#anticipated = undefined;
+  }
+
   /**
    * Does what a step frame says about sessions, in order. What cannot be done costs that session alone: its rows are
    * not computed until it is dropped.
@@ -123,13 +187,17 @@ export class Engine {
    */
   apply(ops: readonly SessionOp[]): Fault[] {
     return ops.flatMap((op) => {
+      if (op.op === 'sync') {
+        this.#answers.clear();
+        return this.#sessions.sync(op.sessions);
+      }
       const fault = this.#sessions.apply(op);
       if (op.op === 'trim') this.#forgetCached(op.session);
       else this.#answers.delete(op.session);
       if (this.isLast && op.op === 'open' && !fault) {
         this.#answers.set(op.session, {
           open: op,
-          generated: 0,
+          generated: op.generated?.count ?? 0,
           adjuster: LogitAdjuster.of(op, this.vocabSize),
         });
       }
@@ -297,7 +365,7 @@ export class Engine {
     const finish = stopIds.includes(token) ? 'stop' : answer.generated >= maxTokens ? 'length' : null;
     const sampled: Sampled = { session, requestId, index, token, finish };
     if (logprobs) sampled.logprobs = logprobs;
-    if (index === 0 && from) sampled.cachedTokens = from.length;
+    if (index === (open.generated?.count ?? 0) && from) sampled.cachedTokens = from.length;
     return sampled;
   }
 
@@ -324,12 +392,12 @@ export class Engine {
 
   /** All sessions of a step are given up: what became of their KV is not known. */
   #failAll(rows: readonly Row[], reason: unknown): Fault[] {
-    const message = `layers ${formatRange(this.#options.range)}: ${asEspalierError(reason).message}`;
+    const message = `layers ${formatRange(this.#range)}: ${asEspalierError(reason).message}`;
     return rows.flatMap(({ session }) => this.#sessions.fail(session, 'engine_failed', message) ?? []);
   }
 
   #notFinite(): string {
-    const layers = formatRange(this.#options.range);
+    const layers = formatRange(this.#range);
     return `what layers ${layers} compute is not finite: a weight of the model is damaged there`;
   }
 }
@@ -338,6 +406,14 @@ export class Engine {
 function drawOf(answer: Answer | undefined): Draw {
   const { open, generated = 0, adjuster } = answer ?? {};
   return { sampling: open?.sampling ?? { temperature: 0, topP: 1, seed: 0 }, index: generated, adjuster };
+}
+
+/** @throws EspalierError model_mismatch where it is not the model that is wanted, and as openModelFolder */
+async function openFolder({ modelDir, fingerprint }: EngineOptions): Promise<ModelFolder> {
+  const folder = await openModelFolder(modelDir);
+  if (fingerprint === undefined || folder.fingerprint === fingerprint) return folder;
+  const message = `${modelDir} on this node is not the model that the controller has`;
+  throw new EspalierError('model_mismatch', message);
 }
 
 function toList<T>(item: T | undefined): T[] {

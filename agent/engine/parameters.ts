@@ -15,18 +15,26 @@ export interface ParameterSpec {
   shape: number[];
   /** a linear module's bias vector */
   bias?: boolean;
+  /** the part of the model that it is loaded and freed with */
+  part: string;
 }
 
 /** An architecture's parameters while they are being listed. */
 export class ParameterList {
   readonly specs: ParameterSpec[] = [];
+  #part = '';
+
+  /** What is added from now on belongs to this part. */
+  begin(part: string): void {
+    this.#part = part;
+  }
 
   linear(path: string, shape: number[], bias = false): void {
-    this.specs.push({ kind: 'linear', path, shape, bias });
+    this.specs.push({ kind: 'linear', path, shape, bias, part: this.#part });
   }
 
   vector(path: string, shape: number[]): void {
-    this.specs.push({ kind: 'vector', path, shape });
+    this.specs.push({ kind: 'vector', path, shape, part: this.#part });
   }
 
   /**
@@ -87,17 +95,21 @@ export function expectedTensors(spec: ParameterSpec, checkpoint: Checkpoint): Ex
   ];
 }
 
+/** The tensors of parameters, in their order. @throws EspalierError model_mismatch where they cannot be quantized so */
+export function tensorsOf(checkpoint: Checkpoint, specs: readonly ParameterSpec[]): ExpectedTensor[] {
+  return specs.flatMap((spec) => expectedTensors(spec, checkpoint));
+}
+
 /**
  * Checks that the folder holds every parameter with the dtype and shape that config.json asks for.
- * @returns the tensors in the order of the parameters
  * @throws EspalierError model_mismatch (the first tensor that is absent or differs), model_file_missing, model_file_damaged
  */
 export async function checkParameters(
   checkpoint: Checkpoint,
-  specs: ParameterSpec[],
-): Promise<ExpectedTensor[]> {
+  specs: readonly ParameterSpec[],
+): Promise<void> {
   const { folder } = checkpoint;
-  const expected = specs.flatMap((spec) => expectedTensors(spec, checkpoint));
+  const expected = tensorsOf(checkpoint, specs);
   const infos = await readTensorInfos(
     folder,
     expected.flatMap(({ name, parts }) => parts ?? [name]),
@@ -110,7 +122,6 @@ export async function checkParameters(
     for (const part of parts)
       checkTensor({ name: part, shape: shape.slice(1), dtypes }, infos.get(part), folder);
   }
-  return expected;
 }
 
 function checkTensor(expected: ExpectedTensor, found: TensorInfo | undefined, folder: ModelFolder): void {

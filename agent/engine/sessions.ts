@@ -2,7 +2,7 @@
 // costs the session that it belongs to, never the stage. It knows no tensor; the KV itself is the model's.
 import { asEspalierError, type ErrorCode } from '../../protocol/errors.ts';
 import { kvCapacity } from '../../protocol/limits.ts';
-import type { Row, SessionOp, StageModel } from './step.ts';
+import type { KeptLength, OneSessionOp, Row, SessionOp, StageModel } from './step.ts';
 
 export interface SessionLimits {
   /** the longest session */
@@ -31,17 +31,17 @@ export interface Fault {
   message: string;
 }
 
-type KvStore = Pick<StageModel, 'adopt' | 'trim' | 'drop'>;
+export type KvStore = Pick<StageModel, 'adopt' | 'trim' | 'drop'>;
 
 export class Sessions {
-  readonly #limits: SessionLimits;
+  #limits: SessionLimits;
   readonly #kv: KvStore;
   /** what messages call this stage, e.g. `layers 0–3` */
-  readonly #stage: string;
+  readonly #stage: () => string;
   readonly #sessions = new Map<number, Session>();
   readonly #faulty = new Set<number>();
 
-  constructor(limits: SessionLimits, kv: KvStore, stage: string) {
+  constructor(limits: SessionLimits, kv: KvStore, stage: () => string) {
     this.#limits = limits;
     this.#kv = kv;
     this.#stage = stage;
@@ -62,8 +62,41 @@ export class Sessions {
     return this.#faulty.has(id);
   }
 
+  /** From now on these hold. What exceeds them already is the caller's to end. */
+  limit(limits: SessionLimits): void {
+    this.#limits = limits;
+  }
+
+  /** Forgets all sessions and their KV. */
+  clear(): void {
+    for (const id of this.#sessions.keys()) this.#kv.drop(id);
+    this.#sessions.clear();
+    this.#faulty.clear();
+  }
+
+  /**
+   * Ends all requests, and keeps of each named session its first tokens and of all others nothing: whatever a stage did
+   * of steps that others may not have seen.
+   * @returns a fault for each session that cannot be kept, each time that it is asked for
+   */
+  sync(kept: readonly KeptLength[]): Fault[] {
+    const ids = new Set(kept.map(({ session }) => session));
+    for (const id of [...this.#sessions.keys(), ...this.#faulty]) if (!ids.has(id)) this.#forget(id);
+    return kept.flatMap(({ session: id, length }) => {
+      const wrong = this.#cutBack(id, length);
+      if (wrong === undefined) return [];
+      this.#forget(id);
+      return {
+        session: id,
+        requestId: undefined,
+        code: 'engine_failed',
+        message: `${this.#stage()}: ${wrong}`,
+      };
+    });
+  }
+
   /** Does one operation of a step frame. @returns the fault that is new with it, if any */
-  apply(op: SessionOp): Fault | undefined {
+  apply(op: OneSessionOp): Fault | undefined {
     if (op.op === 'fail') return this.fail(op.session, op.code, op.message);
     try {
       const wrong = op.op === 'open' ? this.#open(op) : this.#change(op);
@@ -87,7 +120,7 @@ export class Sessions {
   check(row: Row): Fault | undefined {
     const { session: id, position, count } = row;
     const session = this.#sessions.get(id);
-    const refuse = (code: ErrorCode, what: string) => this.fail(id, code, `${this.#stage}: ${what}`);
+    const refuse = (code: ErrorCode, what: string) => this.fail(id, code, `${this.#stage()}: ${what}`);
     if (!session?.open) return refuse('engine_failed', `session ${id} is not open`);
     if (position !== session.length) {
       return refuse(
@@ -127,7 +160,22 @@ export class Sessions {
     return undefined;
   }
 
-  #change(op: Exclude<SessionOp, { op: 'open' | 'fail' }>): string | undefined {
+  /** Keeps a session's first tokens only. @returns why that cannot be */
+  #cutBack(id: number, length: number): string | undefined {
+    const session = this.#sessions.get(id);
+    if (this.#faulty.has(id)) return `session ${id} was given up`;
+    if (!session || session.length < length) return `session ${id} has no ${length} tokens`;
+    try {
+      this.#kv.trim(id, length);
+    } catch (error) {
+      return asEspalierError(error).message;
+    }
+    session.length = length;
+    session.open = undefined;
+    return undefined;
+  }
+
+  #change(op: Exclude<OneSessionOp, { op: 'open' | 'fail' }>): string | undefined {
     const { session: id } = op;
     if (op.op === 'drop') {
       this.#forget(id);
@@ -151,8 +199,8 @@ export class Sessions {
     this.#kv.drop(id);
   }
 
-  #refuse(op: SessionOp, code: ErrorCode, what: string): Fault | undefined {
-    const fault = this.fail(op.session, code, `${this.#stage}: ${what}`);
+  #refuse(op: OneSessionOp, code: ErrorCode, what: string): Fault | undefined {
+    const fault = this.fail(op.session, code, `${this.#stage()}: ${what}`);
     return fault && op.op === 'open' ? { ...fault, requestId: op.requestId } : fault;
   }
 

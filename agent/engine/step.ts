@@ -3,6 +3,9 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import type { Sampling } from '../../protocol/generate.ts';
 import type { Tensor } from './mlx.ts';
 
+/** From this many tokens on, a step is computed layer by layer, which keeps the peak memory at one layer's. */
+export const LAYERWISE_FROM_TOKENS = 16;
+
 /** One row of a step: `count` tokens of one session, the first at `position`. */
 export interface Row {
   session: number;
@@ -32,6 +35,11 @@ export type SessionOp =
       stopIds: number[];
       /** the distinct token ids of the prompt, ascending; only where a repetition penalty needs them at the tail */
       promptIds?: number[] | undefined;
+      /**
+       * where its answer began on an earlier deployment: how many tokens it has, and how often each of them, ascending; the
+       * latter only where a penalty needs it
+       */
+      generated?: { count: number; counts?: [id: number, count: number][] | undefined } | undefined;
       from?: SessionSource | undefined;
     }
   /** the request is over, its KV stays for another one that begins alike */
@@ -39,8 +47,19 @@ export type SessionOp =
   /** the session forgets its KV from `length` on; its request goes on */
   | { op: 'trim'; session: number; length: number }
   | { op: 'drop'; session: number }
+  /** the first operation of a deployment that goes on with the KV of the one before: nothing is kept but this */
+  | { op: 'sync'; sessions: KeptLength[] }
   /** a stage before this one could not compute the session: nobody computes it any more, and the last stage says why */
   | { op: 'fail'; session: number; code: ErrorCode; message: string };
+
+/** An operation on one session. */
+export type OneSessionOp = Exclude<SessionOp, { op: 'sync' }>;
+
+/** A session that is kept, and how many of its tokens. */
+export interface KeptLength {
+  session: number;
+  length: number;
+}
 
 export interface Step {
   step: number;

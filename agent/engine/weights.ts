@@ -6,7 +6,7 @@ import { loadedBits, type Quantization } from '../../protocol/model-folder.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { type Dtype, mx, ON_GPU, type Tensor } from './mlx.ts';
 import { repack } from './packing.ts';
-import { checkParameters, type ExpectedTensor, type ParameterSpec } from './parameters.ts';
+import { checkParameters, type ExpectedTensor, type ParameterSpec, tensorsOf } from './parameters.ts';
 
 /**
  * What a stage may hold beyond its tensors as they are packed, to be faster: 48 MiB. A worker of the bench's model sits
@@ -73,32 +73,53 @@ export function computeDtype(stored: Dtype): Dtype {
   return ON_GPU ? stored : mx.float32;
 }
 
+/** What is loaded and freed together. */
+interface Part {
+  /** the modules that hold its tensors */
+  made: unknown;
+  readonly vectors: Map<string, Tensor>;
+  readonly pending: ((source: Source) => Promise<readonly Tensor[]>)[];
+  byteLength: number;
+  /** of what was taken to hold tensors in larger forms */
+  widenedBytes: number;
+}
+
 export class Weights {
   readonly #checkpoint: Checkpoint;
   readonly #expected: Map<string, ExpectedTensor>;
-  readonly #vectors = new Map<string, Tensor>();
   readonly #reader: Reader;
-  readonly #pending: ((source: Source) => Promise<readonly Tensor[]>)[] = [];
-  #widening = WIDENING_BYTES;
-  #byteLength = 0;
+  readonly #parts = new Map<string, Part>();
+  /** parts of the stage's range before this one, until `release` */
+  #before: ReadonlyMap<string, Part>;
+  /** parts that are to be read */
+  #missing: string[] = [];
+  /** the part that is being made */
+  #making: Part | undefined;
 
-  private constructor(checkpoint: Checkpoint, expected: ExpectedTensor[]) {
+  private constructor(checkpoint: Checkpoint, expected: ExpectedTensor[], before: ReadonlyMap<string, Part>) {
     this.#checkpoint = checkpoint;
     this.#expected = new Map(expected.map((tensor) => [tensor.name, tensor]));
     this.#reader = tensorReader(checkpoint);
+    this.#before = before;
   }
 
   /**
-   * Checks exactly the tensors of `specs`. Nothing is read before `load`.
+   * Checks exactly the tensors of `specs`, but for parts that are held already. Nothing is read before `load`.
+   * @param before the weights of the range that the stage had before: what both have is not read again
    * @throws EspalierError model_mismatch, model_file_missing, model_file_damaged, model_unsupported
    */
-  static async open(checkpoint: Checkpoint, specs: ParameterSpec[]): Promise<Weights> {
-    return new Weights(checkpoint, await checkParameters(checkpoint, specs));
+  static async open(checkpoint: Checkpoint, specs: ParameterSpec[], before?: Weights): Promise<Weights> {
+    const held: ReadonlyMap<string, Part> = before ? before.#parts : new Map();
+    const missing = specs.filter(({ part }) => !held.has(part));
+    if (missing.length > 0) await checkParameters(checkpoint, missing);
+    return new Weights(checkpoint, tensorsOf(checkpoint, specs), held);
   }
 
   /** Bytes of all that is held, once it is loaded. */
   get byteLength(): number {
-    return this.#byteLength;
+    let sum = 0;
+    for (const { byteLength } of this.#parts.values()) sum += byteLength;
+    return sum;
   }
 
   has(name: string): boolean {
@@ -111,46 +132,85 @@ export class Weights {
     return quantization && { ...quantization, bits: loadedBits(quantization.bits) };
   }
 
+  /**
+   * The modules of one part: those that are held already, or new ones.
+   * @param name as in the part's parameters; one name always stands for modules of one type
+   * @param make asks for all tensors of the part
+   */
+  part<T>(name: string, make: () => T): T {
+    const held = this.#before.get(name);
+    const part = held ?? { made: undefined, vectors: new Map(), pending: [], byteLength: 0, widenedBytes: 0 };
+    this.#parts.set(name, part);
+    if (!held) {
+      this.#missing.push(name);
+      this.#making = part;
+      part.made = make();
+      this.#making = undefined;
+    }
+    return part.made as T;
+  }
+
   /** A plain tensor in the stage's precision. */
   vector(name: string): Tensor {
-    const known = this.#vectors.get(name);
+    const { vectors } = this.#madeNow;
+    const known = vectors.get(name);
     if (known) return known;
     const stored = this.#reader(this.#expect(name));
     const tensor = stored.astype(computeDtype(stored.dtype));
-    this.#vectors.set(name, tensor);
+    vectors.set(name, tensor);
     return tensor;
   }
 
   /** @param make is called when the weights are loaded */
   later<T extends Held>(make: (source: Source) => Promise<T>): Later<T> {
     const later = new Later<T>();
-    this.#pending.push(async (source) => {
+    this.#madeNow.pending.push(async (source) => {
       later.value = await make(source);
       return later.value.tensors;
     });
     return later;
   }
 
+  /** The parts that `load` will read. */
+  get missing(): readonly string[] {
+    return this.#missing;
+  }
+
+  /** Lets go of what only the range before had: it is free as soon as nobody else holds it. */
+  release(): void {
+    this.#before = new Map();
+  }
+
   /**
-   * Reads and makes what was asked for; of a file with other tensors, only these are read from the disk.
-   * @param settle gives memory back after each module
+   * Reads and makes what was asked for and is not held; of a file with other tensors, only these are read from the disk.
+   * @param settle gives memory back after each module @param onPart called after each part
    */
-  async load(settle: Settle): Promise<void> {
-    this.#hold([...this.#vectors.values()]);
-    const widen = (bytes: number) => {
-      const fits = bytes <= this.#widening;
-      if (fits) this.#widening -= bytes;
-      return fits;
-    };
-    for (const make of this.#pending.splice(0)) {
-      this.#hold(await make({ linear: (path) => this.#linear(path, settle), settle, widen }));
-      await settle();
+  async load(settle: Settle, onPart: (name: string) => void = () => undefined): Promise<void> {
+    this.release();
+    let room = WIDENING_BYTES;
+    for (const { widenedBytes } of this.#parts.values()) room -= widenedBytes;
+    for (const name of this.#missing.splice(0)) {
+      const part = this.#parts.get(name) as Part;
+      const widen = (bytes: number) => {
+        const fits = bytes <= room;
+        if (fits) {
+          room -= bytes;
+          part.widenedBytes += bytes;
+        }
+        return fits;
+      };
+      hold(part, [...part.vectors.values()]);
+      for (const make of part.pending.splice(0)) {
+        hold(part, await make({ linear: (path) => this.#linear(path, settle), settle, widen }));
+        await settle();
+      }
+      onPart(name);
     }
   }
 
-  #hold(tensors: readonly Tensor[]): void {
-    mx.eval([...tensors]);
-    for (const tensor of tensors) this.#byteLength += tensor.nbytes;
+  get #madeNow(): Part {
+    if (!this.#making) throw new Error('tensors are asked for while a part is made');
+    return this.#making;
   }
 
   async #linear(path: string, settle: Settle): Promise<LinearWeights> {
@@ -183,6 +243,11 @@ export class Weights {
     if (!expected) throw new Error(`${name} was not among the parameters that were checked`);
     return expected;
   }
+}
+
+function hold(part: Part, tensors: readonly Tensor[]): void {
+  mx.eval([...tensors]);
+  for (const tensor of tensors) part.byteLength += tensor.nbytes;
 }
 
 type Reader = (tensor: ExpectedTensor) => Tensor;

@@ -14,10 +14,16 @@ import { demoModelDir } from './paths.ts';
 import { GREEDY } from './sampling.ts';
 
 setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as (options: { type: 'minor' }) => void;
+const collect = runInNewContext('gc') as (options?: { type: 'minor' }) => void;
 
 export async function settle(): Promise<void> {
   collect({ type: 'minor' });
+  await setImmediate();
+}
+
+/** Gives back what was held for long, too. */
+export async function settleAll(): Promise<void> {
+  collect();
   await setImmediate();
 }
 

@@ -25,22 +25,20 @@ interface Architecture<A> {
   Model: new (args: A, range: LayerRange, weights: Weights) => StageModel;
 }
 
-interface Loaded {
+/** A stage's layers, whose weights are still to be loaded. */
+export interface OpenedModel {
   model: StageModel;
-  weightBytes: number;
+  weights: Weights;
 }
-type Settle = () => Promise<void>;
 
 /** Keeps an architecture's own types together, so that the table can hold all of them. */
 function architecture<A>({ Args, parameters, sanitize, Model }: Architecture<A>) {
-  return async (folder: ModelFolder, range: LayerRange, settle: Settle): Promise<Loaded> => {
+  return async (folder: ModelFolder, range: LayerRange, before?: Weights): Promise<OpenedModel> => {
     const args = parseArgs(Args, folder);
     const checkpoint = new Checkpoint(folder, sanitize?.(args) ?? (() => undefined));
     const specs = parameters(args, range, (tensor) => checkpoint.has(tensor));
-    const weights = await Weights.open(checkpoint, specs);
-    const model = new Model(args, range, weights);
-    await weights.load(settle);
-    return { model, weightBytes: weights.byteLength };
+    const weights = await Weights.open(checkpoint, specs, before);
+    return { model: new Model(args, range, weights), weights };
   };
 }
 
@@ -62,18 +60,18 @@ const ARCHITECTURES: Record<string, ReturnType<typeof architecture>> = {
 };
 
 /**
- * Loads the layers `range` of a model folder.
- * @param settle gives memory back while loading (see EngineOptions); without it, loading may need more at its peak
+ * Checks the layers `range` of a model folder and makes their modules; `weights.load` then reads them.
+ * @param before the weights of the same model's range that the stage had before: what both have is taken over
  * @throws EspalierError model_unsupported, model_mismatch, model_file_missing, model_file_damaged
  */
-export async function loadStageModel(
+export async function openStageModel(
   folder: ModelFolder,
   range: LayerRange,
-  settle: Settle = async () => {},
-): Promise<Loaded> {
+  before?: Weights,
+): Promise<OpenedModel> {
   const { model_type: type, num_hidden_layers: layers } = folder.config;
-  const load = Object.hasOwn(ARCHITECTURES, type) ? ARCHITECTURES[type] : undefined;
-  if (!load) {
+  const open = Object.hasOwn(ARCHITECTURES, type) ? ARCHITECTURES[type] : undefined;
+  if (!open) {
     const known = Object.keys(ARCHITECTURES).join(', ');
     throw new EspalierError(
       'model_unsupported',
@@ -86,5 +84,5 @@ export async function loadStageModel(
       `layers up to ${range.end} were asked of a model that has ${layers}`,
     );
   }
-  return load(folder, range, settle);
+  return open(folder, range, before);
 }

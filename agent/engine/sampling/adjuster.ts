@@ -8,6 +8,8 @@ export interface AdjusterOptions {
   stopIds: readonly number[];
   /** the distinct ids of the prompt; needed for a repetition penalty */
   promptIds?: readonly number[] | undefined;
+  /** of an answer that has tokens already, how often each; needed for any penalty */
+  generated?: { counts?: readonly (readonly [id: number, count: number])[] | undefined } | undefined;
 }
 
 export class LogitAdjuster {
@@ -19,7 +21,7 @@ export class LogitAdjuster {
   /** how often the answer has each of its tokens */
   readonly #counts = new Map<number, number>();
 
-  private constructor({ sampling, stopIds, promptIds = [] }: AdjusterOptions, vocabulary: number) {
+  private constructor({ sampling, stopIds, promptIds = [], generated }: AdjusterOptions, vocabulary: number) {
     // MLX does not check an index: one that is out of range would read or write anywhere
     const isToken = (id: number) => id < vocabulary;
     this.#sampling = sampling;
@@ -36,6 +38,7 @@ export class LogitAdjuster {
     }
     this.#inPrompt = new Set(promptIds.filter(isToken));
     if (this.#inPrompt.size > 0) this.#promptIds = idsTensor([...this.#inPrompt]);
+    for (const [id, count] of generated?.counts ?? []) if (isToken(id)) this.#counts.set(id, count);
   }
 
   /** @returns undefined for a request that takes its logits as they are */

@@ -31,14 +31,14 @@ async function fixtureHeads(): Promise<LatentHeads> {
   const folder = await openModelFolder(join(fixturesDir, 'parity', 'deepseek_v3-r1-4bit'));
   const shape = [HEADS * (NOPE + VALUE), RANK];
   const checkpoint = new Checkpoint(folder, () => undefined);
-  const weights = await Weights.open(checkpoint, [{ kind: 'linear', path: KV_B, shape }]);
+  const weights = await Weights.open(checkpoint, [{ kind: 'linear', path: KV_B, shape, part: 'heads' }]);
   const ofRows = (begin: number, end: number, inputs: 'rows' | 'columns') =>
     HeadLinear.ofRows(weights, KV_B, { heads: HEADS, begin, end, inputs });
-  const heads = {
+  const heads = weights.part('heads', () => ({
     keys: ofRows(0, NOPE, 'rows'),
     values: ofRows(NOPE, NOPE + VALUE, 'columns'),
     dims: { rank: RANK, nopeDims: NOPE, valueDims: VALUE },
-  };
+  }));
   await weights.load(settle);
   return heads;
 }

@@ -3,15 +3,20 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { loadStageModel } from '../../../agent/engine/models/registry.ts';
+import { openStageModel } from '../../../agent/engine/models/registry.ts';
 import { openModelFolder } from '../../../protocol/model-folder.ts';
+import type { LayerRange } from '../../../protocol/plan.ts';
 import { ModelCopy } from '../../support/model-copy.ts';
 import { parityModels } from '../../support/parity.ts';
 import { demoModelDir } from '../../support/paths.ts';
+import { settle } from '../../support/stages.ts';
 
-async function loadWhole(dir: string): ReturnType<typeof loadStageModel> {
+async function load(dir: string, range?: LayerRange) {
   const folder = await openModelFolder(dir);
-  return loadStageModel(folder, { start: 0, end: folder.config.num_hidden_layers });
+  const whole = { start: 0, end: folder.config.num_hidden_layers };
+  const { model, weights } = await openStageModel(folder, range ?? whole);
+  await weights.load(settle);
+  return { model, weightBytes: weights.byteLength };
 }
 
 const cases: [what: string, spoil: (copy: ModelCopy) => void, expected: { code: string; message: RegExp }][] =
@@ -125,7 +130,7 @@ for (const [what, spoil, expected] of cases) {
     const copy = new ModelCopy();
     try {
       spoil(copy);
-      await assert.rejects(() => loadWhole(copy.dir), expected);
+      await assert.rejects(() => load(copy.dir), expected);
     } finally {
       copy.remove();
     }
@@ -213,7 +218,7 @@ for (const [what, model, spoil, expected] of parityCases) {
     const copy = new ModelCopy(parityModels.find(({ name }) => name === model)?.dir);
     try {
       spoil(copy);
-      await assert.rejects(() => loadWhole(copy.dir), expected);
+      await assert.rejects(() => load(copy.dir), expected);
     } finally {
       copy.remove();
     }
@@ -224,9 +229,9 @@ test('without a word in config.json the checkpoint tells whether the head is the
   for (const model of ['qwen2-4bit', 'qwen2-tied-bfloat16']) {
     const copy = new ModelCopy(parityModels.find(({ name }) => name === model)?.dir);
     try {
-      const { weightBytes } = await loadWhole(copy.dir);
+      const { weightBytes } = await load(copy.dir);
       copy.configure({ tie_word_embeddings: undefined });
-      assert.equal((await loadWhole(copy.dir)).weightBytes, weightBytes);
+      assert.equal((await load(copy.dir)).weightBytes, weightBytes);
     } finally {
       copy.remove();
     }
@@ -240,12 +245,9 @@ test('a stage needs only the tensors of its own layers', async () => {
       for (const name of Object.keys(header))
         if (/^model\.layers\.([0-3]|1[01])\./.test(name)) delete header[name];
     });
-    const { model, weightBytes } = await loadStageModel(await openModelFolder(copy.dir), {
-      start: 4,
-      end: 8,
-    });
+    const { model, weightBytes } = await load(copy.dir, { start: 4, end: 8 });
     assert.equal(model.layerCount, 4);
-    const whole = await loadWhole(demoModelDir);
+    const whole = await load(demoModelDir);
     assert.ok(weightBytes < whole.weightBytes / 2, `${weightBytes} of ${whole.weightBytes}`);
   } finally {
     copy.remove();
@@ -256,7 +258,7 @@ test('without an index the only weights file is taken', async () => {
   const copy = new ModelCopy();
   try {
     rmSync(copy.path('model.safetensors.index.json'));
-    const { model } = await loadWhole(copy.dir);
+    const { model } = await load(copy.dir);
     assert.equal(model.layerCount, 12);
   } finally {
     copy.remove();

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type Fault, type SessionLimits, Sessions } from '../../../agent/engine/sessions.ts';
-import type { Row, SessionOp, SessionSource } from '../../../agent/engine/step.ts';
+import type { OneSessionOp, Row, SessionSource } from '../../../agent/engine/step.ts';
 import { KV_BLOCK_TOKENS } from '../../../protocol/limits.ts';
 import { GREEDY } from '../../support/sampling.ts';
 
@@ -23,7 +23,7 @@ class Play {
       trim: (id: number, length: number) => void this.calls.push(`${id} trims to ${length}`),
       drop: (id: number) => void this.calls.push(`${id} drops`),
     };
-    this.sessions = new Sessions({ ...LIMITS, ...limits }, store, 'layers 4–7');
+    this.sessions = new Sessions({ ...LIMITS, ...limits }, store, () => 'layers 4–7');
   }
 
   open(session: number, from?: SessionSource): Fault | undefined {
@@ -39,7 +39,7 @@ class Play {
     });
   }
 
-  apply(op: SessionOp): Fault | undefined {
+  apply(op: OneSessionOp): Fault | undefined {
     return this.sessions.apply(op);
   }
 
