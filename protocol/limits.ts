@@ -101,10 +101,21 @@ export const MAX_FAULT_CHARS = 500;
  */
 export const MAX_STEP_OPS = 64 + 64 + 64 + (128 + 64);
 /**
- * The same as JSON: opens with a set of prompt ids (43,692 bytes), 1,024 biases (28,672), 64 stop ids (512) and 2 KiB
- * of all else are 4.6 MiB, 64 faults 40 KiB, the others not 20 KiB.
+ * The base64 text of how often an answer so far has each of its tokens: at most every id of the vocabulary, each with the
+ * distance from the one before and a count, both mostly one byte (agent/stage/id-counts.ts): 720,896 characters.
  */
-export const MAX_FRAME_OPS_BYTES = 5 * MIB;
+export const MAX_ID_COUNTS_CHARS = 4 * Math.ceil((2 * MAX_VOCABULARY + (MAX_VOCABULARY >> 5) * 2) / 3);
+/** Opens in one step of answers that began on an earlier deployment: each may bring MAX_ID_COUNTS_CHARS. */
+export const MAX_CONTINUED_OPENS = 4;
+/**
+ * The same as JSON: opens with a set of prompt ids (43,692 bytes), 1,024 biases (28,672), 64 stop ids (512) and 2 KiB
+ * of all else are 4.6 MiB, the counts of four answers 2.8 MiB, 64 faults 40 KiB, the others not 20 KiB.
+ */
+export const MAX_FRAME_OPS_BYTES = 8 * MIB;
+/** An idle hop says that it lives this often. */
+export const HOP_BEAT_MS = 1_000;
+/** A hop from which nothing came for so long, beyond what its sender announced, is lost: three beats and a half. */
+export const HOP_SILENCE_MS = 3_500;
 /** A hop's first frame must come this soon after its socket opens. */
 export const HOP_HELLO_TIMEOUT_MS = 3_000;
 /** Frames waiting in a stage: twice as many as the most stages a ring has. */
@@ -130,6 +141,28 @@ export const MAX_REQUEST_CRASHES = 3;
 /** Incidents that are kept, in memory and in the controller's home; as JSON one takes at most 2 KiB. */
 export const MAX_INCIDENTS = 500;
 
+/** A worker says that it lives this often. */
+export const WORKER_BEAT_MS = 500;
+/** A worker that is silent for so long, beyond what it announced, is frozen: found before its neighbours' hops are. */
+export const WORKER_SILENCE_MS = 2_500;
+/** A worker that has no layer to read answers a move this soon after the step in which it was asked. */
+export const MOVE_TIMEOUT_MS = 5_000;
+/** Reading one layer: 6.2 GB of R1 from an external disk at 100 MB/s take 62 s. */
+export const LAYER_LOAD_TIMEOUT_MS = 180_000;
+/** A step of which nothing is known yet may keep a worker from speaking for so long: Metal compiles its kernels in it. */
+export const FIRST_STEP_BUSY_MS = 30_000;
+/** The longest silence that a worker may announce. */
+export const MAX_BUSY_MS = 300_000;
+/** A step that takes ten times as long as measured ones, and at least this long, will never end. */
+export const STEP_TIMEOUT_MS = 60_000;
+/** What is not dead by then is beyond a signal's reach (a disk or driver that does not answer) and is left behind. */
+export const WORKER_KILL_MS = 2_000;
+/** A stage stays loaded for so long after its controller was last connected. */
+export const CONTROLLER_GRACE_MS = 600_000;
+/** How long the present controller has to answer before another one takes its place. */
+export const CONTROLLER_ANSWER_MS = 1_000;
+/** What waits to be sent to a controller that does not read: 512 KiB of trace and some thousand tokens fit often. */
+export const MAX_CONTROL_BACKLOG_BYTES = 8 * MIB;
 /** A worker that was asked to stop is killed after this long; Ctrl-C must end everything within two seconds. */
 export const WORKER_STOP_MS = 500;
 /** Stages report their statistics this often. */

@@ -4,11 +4,14 @@ import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../../protocol/errors.ts';
 import { Sampling } from '../../protocol/generate.ts';
 import {
+  MAX_BUSY_MS,
   MAX_FAULT_CHARS,
   MAX_FRAME_BYTES,
   MAX_FRAME_OPS_BYTES,
   MAX_HIDDEN_SIZE,
+  MAX_ID_COUNTS_CHARS,
   MAX_ID_SET_CHARS,
+  MAX_KEPT_SESSIONS,
   MAX_ROWS,
   MAX_STEP_OPS,
   MAX_STEP_TOKENS,
@@ -16,6 +19,7 @@ import {
 import { PROTOCOL_VERSION } from '../../protocol/version.ts';
 import type { Row, SessionOp } from '../engine/step.ts';
 import type { WireDtype } from '../engine/tensor-bytes.ts';
+import { decodeIdCounts, encodeIdCounts } from './id-counts.ts';
 import { decodeIdSet, encodeIdSet } from './id-set.ts';
 
 /** `ESPL` */
@@ -26,7 +30,7 @@ const NO_TOKEN = 0xffffffff;
 /** A stage's number and a token of at most 200 characters, as JSON. */
 const MAX_HELLO_BYTES = 1_024;
 
-const KINDS = ['hello', 'step', 'tokens'] as const;
+const KINDS = ['hello', 'step', 'tokens', 'beat'] as const;
 const DTYPES = ['F32', 'BF16', 'F16'] as const satisfies WireDtype[];
 const DTYPE_BYTES = [4, 2, 2] as const;
 const OUTCOMES = ['next', 'stop', 'length', 'failed'] as const;
@@ -67,7 +71,14 @@ export interface TokensFrame {
   sampled: SampledToken[];
 }
 
-export type Frame = HelloFrame | StepFrame | TokensFrame;
+/** The sender lives, and may be silent for `busyMs` from now on: a step or a load keeps it from speaking. */
+export interface BeatFrame {
+  kind: 'beat';
+  epoch: number;
+  busyMs: number;
+}
+
+export type Frame = HelloFrame | StepFrame | TokensFrame | BeatFrame;
 
 /** A frame that breaks the format: the hop that sent it is closed with this reason. */
 export class FrameError extends Error {
@@ -89,11 +100,21 @@ const Ops = z
         maxTokens: z.int().min(1),
         stopIds: z.array(z.int().min(0)).max(64),
         promptIds: z.string().max(MAX_ID_SET_CHARS).transform(decodeIdSet).optional(),
+        generated: z
+          .object({
+            count: z.int().min(1),
+            counts: z.string().max(MAX_ID_COUNTS_CHARS).transform(decodeIdCounts).optional(),
+          })
+          .optional(),
         from: z.object({ session: SessionId, length: z.int().min(1), take: z.boolean() }).optional(),
       }),
       z.object({ op: z.literal('keep'), session: SessionId }),
       z.object({ op: z.literal('trim'), session: SessionId, length: z.int().min(0) }),
       z.object({ op: z.literal('drop'), session: SessionId }),
+      z.object({
+        op: z.literal('sync'),
+        sessions: z.array(z.object({ session: SessionId, length: z.int().min(1) })).max(MAX_KEPT_SESSIONS),
+      }),
       z.object({
         op: z.literal('fail'),
         session: SessionId,
@@ -139,6 +160,8 @@ export function encodeFrame(frame: Frame, allocate: (length: number) => Buffer =
     ]);
     return assemble(frame, { rows, step: frame.step }, allocate);
   }
+  // it has no step, whose place its number takes
+  if (frame.kind === 'beat') return assemble(frame, { step: Math.ceil(frame.busyMs) }, allocate);
   const { ops, hidden, step } = frame;
   const rows = frame.rows.map((row) => [row.session, row.position, row.count, row.sample ? 1 : 0]);
   const json = ops.length > 0 ? Buffer.from(JSON.stringify(ops.map(writeOp))) : undefined;
@@ -147,7 +170,13 @@ export function encodeFrame(frame: Frame, allocate: (length: number) => Buffer =
 
 function writeOp(op: SessionOp): object {
   if (op.op === 'fail') return { ...op, message: op.message.slice(0, MAX_FAULT_CHARS) };
-  return op.op === 'open' && op.promptIds ? { ...op, promptIds: encodeIdSet(op.promptIds) } : op;
+  if (op.op !== 'open' || !(op.promptIds || op.generated)) return op;
+  const { promptIds, generated } = op;
+  return {
+    ...op,
+    promptIds: promptIds && encodeIdSet(promptIds),
+    generated: generated && { ...generated, counts: generated.counts && encodeIdCounts(generated.counts) },
+  };
 }
 
 function assemble(
@@ -223,6 +252,8 @@ function readHeader(buffer: Buffer): Header {
     throw new FrameError(`${header.hiddenBytes} bytes of hidden state`);
   if (kind === 'hello' && (header.rows > 0 || header.jsonBytes > MAX_HELLO_BYTES))
     throw new FrameError(`a hello of ${bodyBytes(header)} bytes`);
+  if (kind === 'beat' && (bodyBytes(header) > 0 || header.step > MAX_BUSY_MS))
+    throw new FrameError(`a beat of ${bodyBytes(header)} bytes and ${header.step} ms`);
   if (kind !== 'step' && header.hiddenBytes > 0) throw new FrameError(`a ${kind} frame with a hidden state`);
   return header;
 }
@@ -236,6 +267,7 @@ function readBody(header: Header, body: Buffer): Frame {
     if (!hello.success) throw new FrameError('a hello without stage and token');
     return { kind, epoch, ...hello.data };
   }
+  if (kind === 'beat') return { kind, epoch, busyMs: step };
   const rows = Array.from({ length: header.rows }, (_, i) => {
     const at = i * ROW_BYTES;
     return [

@@ -1,7 +1,7 @@
 // Decides which KV is kept, shared and given up, in the head's scheduler. Pure: it tells its decisions as session
 // operations, which travel in step frames, so that every stage carries them out alike and in the same order.
 import type { KvUse } from '../../protocol/stage.ts';
-import type { SessionOp, SessionSource } from '../engine/step.ts';
+import type { OneSessionOp, SessionSource } from '../engine/step.ts';
 import { commonLength, type KeptSession, KeptSessions } from './kept-sessions.ts';
 import { KvLedger } from './kv-ledger.ts';
 
@@ -19,10 +19,10 @@ export class KvRoom {
   readonly #ledger: KvLedger;
   readonly #kept = new KeptSessions();
   readonly #maxKept: number;
-  readonly #tell: (op: SessionOp) => void;
+  readonly #tell: (op: OneSessionOp) => void;
 
   /** @param tokens that the smallest stage has room for @param tell takes each decision, in order */
-  constructor(tokens: number, maxKept: number, tell: (op: SessionOp) => void) {
+  constructor(tokens: number, maxKept: number, tell: (op: OneSessionOp) => void) {
     this.#ledger = new KvLedger(tokens);
     this.#maxKept = maxKept;
     this.#tell = tell;
@@ -71,6 +71,16 @@ export class KvRoom {
       if (this.#freeTokens() + this.#ledger.of(id) < tokens || !this.#evict()) return false;
     }
     return true;
+  }
+
+  /** What is kept, least recently used first. */
+  get kept(): KeptSession[] {
+    return [...this.#kept.all()];
+  }
+
+  /** Keeps what a session holds since an earlier deployment, and gives up what does not fit beside it. */
+  restore({ id, tokens }: KeptSession): void {
+    if (this.grow(id, tokens.length)) this.end(id, tokens, tokens.length);
   }
 
   /** A session's request goes on without its KV. */

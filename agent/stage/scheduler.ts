@@ -2,7 +2,7 @@
 // out; no clock, no I/O. As many steps are in flight as there are stages, so that every stage has work.
 import { EspalierError } from '../../protocol/errors.ts';
 import type { GenerateRequest } from '../../protocol/generate.ts';
-import { MAX_KEPT_SESSIONS } from '../../protocol/limits.ts';
+import { MAX_CONTINUED_OPENS, MAX_KEPT_SESSIONS } from '../../protocol/limits.ts';
 import type { KvUse } from '../../protocol/stage.ts';
 import type { Row, SessionOp, SessionSource, Step } from '../engine/step.ts';
 import { type ChunkLimits, chunkTokens } from './chunk.ts';
@@ -26,7 +26,7 @@ export interface ScheduledStep extends Step {
 interface Session {
   id: number;
   request: GenerateRequest;
-  /** the prompt and what was drawn so far */
+  /** the prompt and the answer so far */
   tokens: number[];
   /** how many of them went into steps */
   sent: number;
@@ -55,10 +55,29 @@ export class Scheduler {
   readonly #inFlight = new Map<number, readonly Row[]>();
   #lastStep = 0;
   #lastSession = 0;
+  /** the step that makes all stages agree on what is kept of an earlier deployment, until it came back */
+  #sync: number | undefined;
 
-  constructor(options: SchedulerOptions) {
+  /** @param before the scheduler of an earlier deployment, whose KV all stages still hold */
+  constructor(options: SchedulerOptions, before?: Scheduler) {
     this.#options = options;
     this.#kv = new KvRoom(options.kvTokens, MAX_KEPT_SESSIONS, (op) => this.#ops.push(op));
+    if (before) this.#goOn(before);
+  }
+
+  /**
+   * Keeps what is surely in every stage's KV. Stages may differ in all that was in flight when a hop broke, so the first
+   * step tells them nothing but what stays, and no other one begins before it was heard of everybody.
+   */
+  #goOn(before: Scheduler): void {
+    this.#lastSession = before.#lastSession;
+    for (const session of before.#kv.kept) this.#kv.restore(session);
+    for (const { id, tokens, settled } of before.#sessions.values()) {
+      this.#kv.restore({ id, tokens: tokens.slice(0, settled) });
+    }
+    const sessions = this.#kv.kept.map(({ id, tokens }) => ({ session: id, length: tokens.length }));
+    this.#ops.splice(0, this.#ops.length, { op: 'sync', sessions });
+    this.#sync = this.#lastStep + 1;
   }
 
   get sessionCount(): number {
@@ -80,7 +99,7 @@ export class Scheduler {
 
   /** Whether `next` would probably give a step now. */
   get hasWork(): boolean {
-    const isFree = this.#inFlight.size < this.#options.stageCount;
+    const isFree = this.#isFree;
     const isAdmitting = this.#waiting.length > 0 && this.#sessions.size < this.#options.maxSessions;
     return isFree && (isAdmitting || this.#decodable.length + this.#prefilling.length + this.#ops.length > 0);
   }
@@ -94,9 +113,13 @@ export class Scheduler {
       throw new EspalierError('queue_full', `${this.#waiting.length} requests are waiting already`);
     }
     const { totalTokens } = this.#kv.use;
-    const roomTokens = totalTokens - request.promptIds.length;
-    if (roomTokens < 1) {
-      const what = `a prompt of ${request.promptIds.length} tokens does not fit`;
+    const { promptIds, generatedIds = [] } = request;
+    if (generatedIds.length >= request.maxTokens) {
+      throw new EspalierError('invalid_request', `the answer has its ${request.maxTokens} tokens already`);
+    }
+    const roomTokens = totalTokens - promptIds.length;
+    if (roomTokens <= generatedIds.length) {
+      const what = `a prompt of ${promptIds.length + generatedIds.length} tokens does not fit`;
       throw new EspalierError(
         'kv_full',
         `${what}: the stages have KV for ${totalTokens}, the answer included`,
@@ -113,9 +136,16 @@ export class Scheduler {
     }
   }
 
+  /** Ends all requests; their KV is kept. */
+  cancelAll(): void {
+    this.#waiting.length = 0;
+    for (const session of [...this.#sessions.values()]) this.#close(session, true);
+  }
+
   /** A step came back from the last stage. Tokens of sessions that were closed meanwhile are ignored. */
   complete(step: number, sampled: readonly SampledToken[]): void {
     this.#settle(step);
+    if (step === this.#sync) this.#sync = undefined;
     for (const { session: id, token, outcome } of sampled) {
       const session = this.#sessions.get(id);
       if (!session) {
@@ -133,19 +163,27 @@ export class Scheduler {
 
   /** The next step to run now, or undefined when all slots are taken or there is nothing to do. */
   next(): ScheduledStep | undefined {
-    if (this.#inFlight.size >= this.#options.stageCount) return undefined;
+    if (!this.#isFree) return undefined;
     const rows: Row[] = [];
     const ids: number[] = [];
-    // running streams first: what they need is not given to new ones
-    this.#addDecodeRows(rows, ids);
-    this.#resume();
-    this.#admit();
-    this.#addChunk(rows, ids);
+    if (this.#sync === undefined) {
+      // running streams first: what they need is not given to new ones
+      this.#addDecodeRows(rows, ids);
+      this.#resume();
+      this.#admit();
+      this.#addChunk(rows, ids);
+    }
     const ops = this.#ops.splice(0);
     if (rows.length === 0 && ops.length === 0) return undefined;
     const step = ++this.#lastStep;
     this.#inFlight.set(step, rows);
     return { step, ops, rows, ids };
+  }
+
+  /** Whether another step may begin. */
+  get #isFree(): boolean {
+    const most = this.#sync === undefined ? this.#options.stageCount : 1;
+    return this.#inFlight.size < most;
   }
 
   #addDecodeRows(rows: Row[], ids: number[]): void {
@@ -198,11 +236,16 @@ export class Scheduler {
   }
 
   #admit(): void {
+    let continued = 0;
     while (this.#paused.length === 0 && this.#sessions.size < this.#options.maxSessions) {
       const [request] = this.#waiting;
       if (!request) return;
+      const { promptIds, generatedIds = [] } = request;
+      // what the stages are told of an answer so far may be long
+      if (generatedIds.length > 0 && ++continued > MAX_CONTINUED_OPENS) return;
       const id = this.#lastSession + 1;
-      const room = this.#kv.open(id, request.promptIds, this.#settledPrompts());
+      const tokens = [...promptIds, ...generatedIds];
+      const room = this.#kv.open(id, tokens, this.#settledPrompts());
       if (!room) return;
       this.#waiting.shift();
       this.#lastSession = id;
@@ -210,7 +253,7 @@ export class Scheduler {
       const session: Session = {
         id,
         request,
-        tokens: [...request.promptIds],
+        tokens,
         sent,
         settled: sent,
         forgottenAt: 0,
@@ -274,12 +317,24 @@ export class Scheduler {
 }
 
 function openOp({ id, request }: Session, from: SessionSource | undefined): SessionOp {
-  const { requestId, sampling, maxTokens, stopIds, promptIds } = request;
+  const { requestId, sampling, maxTokens, stopIds, promptIds, generatedIds = [] } = request;
   const op: SessionOp = { op: 'open', session: id, requestId, sampling, maxTokens, stopIds };
   if (from) op.from = from;
-  // the last stage sees no token ids but those it draws: this penalty alone needs to know which ones the prompt has
-  if ((sampling.repetitionPenalty ?? 1) !== 1) op.promptIds = [...new Set(promptIds)].sort((a, b) => a - b);
+  // the last stage sees no token ids but those it draws: penalties alone need to know which others there are
+  const isRepetition = (sampling.repetitionPenalty ?? 1) !== 1;
+  if (isRepetition) op.promptIds = [...new Set(promptIds)].sort((a, b) => a - b);
+  if (generatedIds.length > 0) {
+    const isCounted = isRepetition || sampling.presencePenalty || sampling.frequencyPenalty;
+    op.generated = { count: generatedIds.length, ...(isCounted && { counts: countsOf(generatedIds) }) };
+  }
   return op;
+}
+
+/** How often each id is there, ascending. */
+function countsOf(ids: readonly number[]): [id: number, count: number][] {
+  const counts = new Map<number, number>();
+  for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
+  return [...counts].sort(([a], [b]) => a - b);
 }
 
 function remove<T>(list: T[], matches: (item: T) => boolean): void {

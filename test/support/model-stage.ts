@@ -2,7 +2,7 @@
 // session, so that what a stage holds can be compared with what it ought to hold. Faults come by chance.
 import assert from 'node:assert/strict';
 import { Sessions } from '../../agent/engine/sessions.ts';
-import type { Row, SessionOp, SessionSource } from '../../agent/engine/step.ts';
+import type { OneSessionOp, Row, SessionOp, SessionSource } from '../../agent/engine/step.ts';
 import type { ScheduledStep } from '../../agent/stage/scheduler.ts';
 import type { GenerateRequest } from '../../protocol/generate.ts';
 import { kvCapacity } from '../../protocol/limits.ts';
@@ -18,9 +18,11 @@ export interface Asked {
   end: 'stop' | 'length' | 'failed' | 'cancelled' | undefined;
 }
 
+type FailOp = SessionOp & { op: 'fail' };
+
 /** What several stages and their requests share. */
 export interface ModelContext {
-  maxSessions: number;
+  readonly maxSessions: number;
   kvTokens: number;
   isUnlucky(): boolean;
   asked: Map<string, Asked>;
@@ -47,7 +49,15 @@ export class ModelStage {
       },
       drop: (session: number) => void this.kv.delete(session),
     };
-    this.#sessions = new Sessions(limits, store, 'a stage');
+    this.#sessions = new Sessions(limits, store, () => 'a stage');
+  }
+
+  /** Takes its place in another ring: what was on its way to it is lost. */
+  relink(keepsKv: boolean): void {
+    const { maxSessions, kvTokens } = this.#context;
+    this.queue.length = 0;
+    this.#sessions.limit({ contextTokens: 1e6, maxSessions, kvTokens });
+    if (!keepsKv) this.#sessions.clear();
   }
 
   get heldTokens(): number {
@@ -63,8 +73,8 @@ export class ModelStage {
   }
 
   /** As a stage does it. @returns the operations for the next stage, and the rows that were computed */
-  run({ ops, rows, ids }: ScheduledStep): { ops: SessionOp[]; failed: SessionOp[]; sound: Row[] } {
-    const failed = ops.flatMap((op) => this.#apply(op) ?? []);
+  run({ ops, rows, ids }: ScheduledStep): { ops: SessionOp[]; failed: FailOp[]; sound: Row[] } {
+    const failed = ops.flatMap((op) => this.#apply(op));
     for (const row of rows) {
       if (this.#context.isUnlucky()) failed.push(...this.#inject(row.session));
       const fault = this.#sessions.check(row);
@@ -87,17 +97,24 @@ export class ModelStage {
     return { ops: [...ops, ...failed.filter(({ session }) => !told.has(session))], failed, sound };
   }
 
-  #apply(op: SessionOp): SessionOp | undefined {
+  #apply(op: SessionOp): FailOp[] {
+    if (op.op !== 'sync') return this.#applyToOne(op);
+    const faults = this.#sessions.sync(op.sessions);
+    return faults.map(({ session }) => failOp(session));
+  }
+
+  #applyToOne(op: OneSessionOp): FailOp[] {
     this.#known.add(op.session);
     const fault = this.#sessions.apply(op);
-    if (!fault || op.op === 'fail') return fault && op;
+    if (op.op === 'fail') return fault ? [op] : [];
+    if (!fault) return [];
     const isInherited = op.op === 'open' && op.from && this.#context.broken.has(op.from.session);
     assert.ok(isInherited || fault.message.includes(INJECTED), `a fault came by itself: ${fault.message}`);
     this.#context.broken.add(op.session);
-    return failOp(op.session);
+    return [failOp(op.session)];
   }
 
-  #inject(session: number): SessionOp[] {
+  #inject(session: number): FailOp[] {
     return this.#sessions.fail(session, 'engine_failed', INJECTED) ? [failOp(session)] : [];
   }
 
@@ -124,6 +141,6 @@ export class ModelStage {
   }
 }
 
-function failOp(session: number): SessionOp {
+function failOp(session: number): FailOp {
   return { op: 'fail', session, code: 'engine_failed', message: INJECTED };
 }

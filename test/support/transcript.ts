@@ -4,7 +4,8 @@ import type { ScheduledStep } from '../../agent/stage/scheduler.ts';
 
 /**
  * `#1 +a s1@0×4`: step 1 opens request a as a session, whose tokens 0 to 3 it holds; `!` marks a sampling row, `=s1` a
- * session that is kept, `-s1` one that is dropped, `s1:0` one that is trimmed to no tokens.
+ * session that is kept, `-s1` one that is dropped, `s1:0` one that is trimmed to no tokens, `sync(s1:9)`
+ * that of all sessions nothing stays but 9 tokens of s1.
  */
 export function line(step: ScheduledStep | undefined): string {
   if (!step) return 'nothing';
@@ -27,5 +28,7 @@ function writeOp(op: SessionOp): string {
       return `-s${op.session}`;
     case 'fail':
       return `!s${op.session}`;
+    case 'sync':
+      return `sync(${op.sessions.map(({ session, length }) => `s${session}:${length}`).join(' ')})`;
   }
 }

@@ -2,7 +2,7 @@
 // change nothing, and the limit on what is kept.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { SessionOp } from '../../../agent/engine/step.ts';
+import type { OneSessionOp } from '../../../agent/engine/step.ts';
 import { KvRoom } from '../../../agent/stage/kv-room.ts';
 import { KV_BLOCK_TOKENS } from '../../../protocol/limits.ts';
 
@@ -13,7 +13,7 @@ const NOBODY: { id: number; tokens: number[] }[] = [];
 const text = (seed: number, count: number) => Array.from({ length: count }, (_, i) => seed * 10_000 + i);
 
 function makeRoom(blocks: number, maxKept = 8): { room: KvRoom; told: () => string[] } {
-  const ops: SessionOp[] = [];
+  const ops: OneSessionOp[] = [];
   const room = new KvRoom(blocks * BLOCK, maxKept, (op) => ops.push(op));
   return { room, told: () => ops.splice(0).map(({ op, session }) => `${op} ${session}`) };
 }
