@@ -6,15 +6,19 @@ import { ControlCommand, type ControlEvent } from '../protocol/control.ts';
 import { type ErrorCode, EspalierError } from '../protocol/errors.ts';
 import type { MachineFacts } from '../protocol/facts.ts';
 import type { Credentials } from '../protocol/identity.ts';
-import { HELLO_TIMEOUT_MS } from '../protocol/limits.ts';
+import {
+  CONTROLLER_ANSWER_MS,
+  HELLO_TIMEOUT_MS,
+  LEASE_MS,
+  MAX_CONTROL_BACKLOG_BYTES,
+} from '../protocol/limits.ts';
 import type { NodeFacts } from '../protocol/node.ts';
 import type { ProbeCommand } from '../protocol/probe.ts';
 import { answers } from '../protocol/socket-alive.ts';
+import type { HeldStage } from '../protocol/stage.ts';
 import { PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
 import { type ControlTrust, FrontDoor, refuse } from './front-door.ts';
-
-/** Whether two controllers with one key live: the older one has this long to answer. */
-const ALIVE_TIMEOUT_MS = 1_000;
+import { SilenceWatch } from './silence-watch.ts';
 
 type Hello = ControlCommand & { kind: 'hello' };
 export type StageCommand = Exclude<ControlCommand, Hello | { kind: 'unpair' } | ProbeCommand>;
@@ -23,10 +27,23 @@ export interface ControlHandler {
   /** @param localHost the address of this node by which the controller reached it */
   onCommand(command: StageCommand, localHost: string): void;
   onProbe(command: ProbeCommand): void;
+  /** a controller is there, be it another one than before */
+  onConnect(): void;
   /** the controller is gone */
   onDisconnect(): void;
+  /** what is loaded, for the hello */
+  stage(): HeldStage | null;
   /** what this machine is, for the hello; undefined until it was gathered */
   facts?(): MachineFacts | undefined;
+}
+
+/** Who is connected: which controller, and which process of it. */
+interface Seat {
+  socket: WebSocket;
+  id: string;
+  bootId: string;
+  /** of its pings */
+  silence: SilenceWatch;
 }
 
 export class ControlServer {
@@ -36,7 +53,7 @@ export class ControlServer {
   readonly #handler: ControlHandler;
   readonly #trust: ControlTrust;
   readonly #door: FrontDoor;
-  #controller: { socket: WebSocket; id: string; bootId: string } | undefined;
+  #controller: Seat | undefined;
 
   constructor(
     node: NodeFacts,
@@ -63,8 +80,12 @@ export class ControlServer {
 
   /** Tells the controller; without one the event is of no use to anybody. */
   send(event: ControlEvent): void {
-    if (this.#controller?.socket.readyState === WebSocket.OPEN)
-      this.#controller.socket.send(JSON.stringify(event));
+    const socket = this.#controller?.socket;
+    if (socket?.readyState !== WebSocket.OPEN) return;
+    socket.send(JSON.stringify(event));
+    if (socket.bufferedAmount <= MAX_CONTROL_BACKLOG_BYTES) return;
+    this.#log.warn('the controller does not read: its connection is closed');
+    socket.terminate();
   }
 
   get hasController(): boolean {
@@ -77,6 +98,7 @@ export class ControlServer {
   }
 
   close(): void {
+    this.#controller?.silence.stop();
     this.#door.close();
   }
 
@@ -90,6 +112,7 @@ export class ControlServer {
     socket.on('close', () => {
       clearTimeout(timer);
       if (this.#controller?.socket !== socket) return;
+      this.#controller.silence.stop();
       this.#controller = undefined;
       this.#log.warn('the controller is gone');
       this.#handler.onDisconnect();
@@ -103,10 +126,12 @@ export class ControlServer {
         );
       if (command.kind === 'hello') {
         clearTimeout(timer);
-        void this.#wrongController(socket, command).then((wrong) => {
-          if (wrong) deny(wrong.code, wrong.message);
-          else this.#accept(socket, command);
-        });
+        this.#wrongController(socket, command)
+          .then((wrong) => {
+            if (wrong) deny(wrong.code, wrong.message);
+            else this.#accept(socket, command);
+          })
+          .catch((error) => this.#log.error(error, 'a hello'));
         return undefined;
       }
       if (this.#controller?.socket !== socket)
@@ -129,7 +154,7 @@ export class ControlServer {
     const present = this.#controller;
     if (!present || present.socket === socket || present.bootId === hello.controllerBootId) return undefined;
     // its next start, whose old connection is a leftover; or a copy of it, and then the old one still answers
-    if (!(await answers(present.socket, ALIVE_TIMEOUT_MS))) return undefined;
+    if (!(await answers(present.socket, CONTROLLER_ANSWER_MS))) return undefined;
     return new EspalierError(
       'node_busy',
       `node ${this.#node.name} serves another controller with the same key (${present.id}): ` +
@@ -139,12 +164,23 @@ export class ControlServer {
 
   #accept(socket: WebSocket, { controllerId: id, controllerBootId: bootId }: Hello): void {
     if (socket.readyState !== WebSocket.OPEN) return;
-    const before = this.#controller?.socket;
-    this.#controller = { socket, id, bootId };
-    if (before && before !== socket) before.terminate();
+    const before = this.#controller;
+    before?.silence.stop();
+    const silence = new SilenceWatch({
+      limitMs: LEASE_MS,
+      onSilent: (silentMs) => {
+        this.#log.warn(`the controller said nothing for ${(silentMs / 1000).toFixed(1)} s`);
+        socket.terminate();
+      },
+    });
+    for (const sign of ['ping', 'pong', 'message']) socket.on(sign, () => silence.heard());
+    this.#controller = { socket, id, bootId, silence };
+    if (before && before.socket !== socket) before.socket.terminate();
     this.#log.info({ controller: id }, 'a controller connected');
+    this.#handler.onConnect();
     const facts = this.#handler.facts?.() ?? null;
-    this.send({ kind: 'hello', protocol: PROTOCOL_VERSION, node: this.#node, facts });
+    const stage = this.#handler.stage();
+    this.send({ kind: 'hello', protocol: PROTOCOL_VERSION, node: this.#node, stage, facts });
   }
 }
 

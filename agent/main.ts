@@ -56,10 +56,12 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const control: ControlServer = new ControlServer(node, options.cluster, identity, trust, log, {
     onCommand: (command, localHost) => stages.handle(command, hopHost(command, options.host, localHost)),
     onProbe: (command) => probes.handle(command),
+    onConnect: () => stages.controllerCame(),
     onDisconnect: () => {
       probes.stop();
-      void stages.stop();
+      stages.controllerGone();
     },
+    stage: () => stages.held,
     facts: () => machine?.facts,
   });
   const port = await control.listen(options.host, options.port);
@@ -77,7 +79,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const advertisement = advertise(node, options.cluster, port, trust.isPaired, chosen, log);
   trust.onChange((isPaired) => {
     // a stage of a controller that is not obeyed any more ends with its connection
-    if (!isPaired) control.dismiss();
+    if (!isPaired) {
+      control.dismiss();
+      void stages.stop();
+    }
     advertisement.update(isPaired);
   });
   log.info({ id, host: options.host, port }, `agent ${node.name} is up`);

@@ -1,29 +1,45 @@
 // The one stage that this node holds: carries out the controller's commands on it, one after the other, and tells what
-// becomes of it. A new deployment ends the old one first.
+// becomes of it. A new deployment moves its worker, which keeps what both have; without a controller the stage stays
+// loaded for a while.
 import type { Logger } from 'pino';
 import type { ControlEvent } from '../protocol/control.ts';
-import { asEspalierError } from '../protocol/errors.ts';
+import { asEspalierError, EspalierError } from '../protocol/errors.ts';
 import type { Credentials } from '../protocol/identity.ts';
+import { CONTROLLER_GRACE_MS } from '../protocol/limits.ts';
 import { formatRange } from '../protocol/plan.ts';
-import type { StageSpec } from '../protocol/stage.ts';
+import type { HeldStage, StageSpec } from '../protocol/stage.ts';
 import type { WorkerEvent } from '../protocol/worker.ts';
 import type { StageCommand } from './control-server.ts';
 import { StageSupervisor } from './stage/supervisor.ts';
+
+type Failure = { code: string; message: string };
 
 export class StageHost {
   readonly #credentials: Credentials;
   readonly #log: Logger;
   readonly #tell: (event: ControlEvent) => void;
+  readonly #graceMs: number;
   #gpuLimitBytes: number | null = null;
   #stage: StageSupervisor | undefined;
+  /** ends the stage of a controller that does not come back */
+  #grace: NodeJS.Timeout | undefined;
   /** commands that start or end workers run one after the other */
   #turn: Promise<void> = Promise.resolve();
 
-  /** @param credentials of this node */
-  constructor(credentials: Credentials, log: Logger, tell: (event: ControlEvent) => void) {
+  /**
+   * @param credentials of this node
+   * @param graceMs for how long a stage stays loaded without a controller
+   */
+  constructor(
+    credentials: Credentials,
+    log: Logger,
+    tell: (event: ControlEvent) => void,
+    graceMs = CONTROLLER_GRACE_MS,
+  ) {
     this.#credentials = credentials;
     this.#log = log;
     this.#tell = tell;
+    this.#graceMs = graceMs;
   }
 
   /** Metal's own figure, once a stage has told it. */
@@ -31,10 +47,21 @@ export class StageHost {
     return this.#gpuLimitBytes;
   }
 
-  handle(command: StageCommand, localHost: string): void {
+  /** What is loaded, for the hello to a controller; null for nothing. */
+  get held(): HeldStage | null {
+    const spec = this.#stage?.taken;
+    if (!spec) return null;
+    const { epoch, index, stageCount, range, modelFingerprint } = spec;
+    return { epoch, index, stageCount, range, modelFingerprint };
+  }
+
+  /** @param hopHost where a stage that is deployed listens for the one before it */
+  handle(command: StageCommand, hopHost: string): void {
     if (command.kind === 'deploy') {
       const { spec } = command;
-      this.#queue(() => this.#deploy(spec, localHost).catch((error) => this.#couldNotStart(spec, error)));
+      this.#queue(() =>
+        this.#deploy(spec, hopHost).catch((error) => this.#failed(spec, asEspalierError(error))),
+      );
     } else if (command.kind === 'undeploy') {
       this.#queue(() => this.#end(command.epoch));
     } else {
@@ -42,8 +69,25 @@ export class StageHost {
     }
   }
 
+  controllerCame(): void {
+    clearTimeout(this.#grace);
+  }
+
+  /** Nobody hears the answers any more, but the weights and the KV of what ran may soon be of use again. */
+  controllerGone(): void {
+    clearTimeout(this.#grace);
+    if (!this.#stage) return;
+    this.#stage.send({ kind: 'end-requests' });
+    this.#grace = setTimeout(() => {
+      this.#log.info('no controller came back: the stage is given up');
+      this.#queue(() => this.#end(undefined));
+    }, this.#graceMs);
+    this.#grace.unref();
+  }
+
   /** Ends the stage, whatever its epoch. */
   async stop(): Promise<void> {
+    clearTimeout(this.#grace);
     this.#queue(() => this.#end(undefined));
     await this.#turn;
   }
@@ -52,23 +96,57 @@ export class StageHost {
     this.#turn = this.#turn.then(task).catch((error) => this.#log.error(error, 'a command failed'));
   }
 
-  async #deploy(spec: StageSpec, localHost: string): Promise<void> {
-    await this.#end(undefined);
+  async #deploy(spec: StageSpec, hopHost: string): Promise<void> {
     const { epoch, index, range } = spec;
-    this.#log.info({ epoch, index, layers: formatRange(range) }, 'starting a stage');
-    const stage: StageSupervisor = new StageSupervisor(spec, localHost, this.#credentials, this.#log, {
-      onEvent: (event) => this.#event(stage, localHost, event),
-      onExit: ({ code, message }) => {
-        this.#log.error({ epoch, code }, message);
-        if (this.#stage === stage) this.#stage = undefined;
-        this.#tell({ kind: 'stage-failed', epoch, code, message });
-      },
+    const held = this.#stage?.spec;
+    if (held && epoch <= held.epoch) {
+      const message = `this node has a stage of epoch ${held.epoch} already: epoch ${epoch} is not newer`;
+      throw new EspalierError('old_epoch', message);
+    }
+    const what = { epoch, index, layers: formatRange(range) };
+    if (this.#stage && isSameModel(held, spec)) {
+      this.#log.info(what, 'moving the stage');
+      this.#stage.move(spec, hopHost);
+      return;
+    }
+    await this.#end(undefined);
+    this.#log.info(what, 'starting a stage');
+    this.#start(spec, hopHost);
+  }
+
+  #start(spec: StageSpec, hopHost: string): void {
+    const stage: StageSupervisor = new StageSupervisor(spec, hopHost, this.#credentials, this.#log, {
+      onEvent: (event, epoch) => this.#event(stage, event, epoch),
+      onExit: (failure) => this.#exited(stage, failure),
     });
     this.#stage = stage;
   }
 
-  #couldNotStart({ epoch }: StageSpec, error: unknown): void {
-    const { code, message } = asEspalierError(error);
+  #exited(stage: StageSupervisor, failure: Failure): void {
+    if (this.#stage !== stage) return;
+    this.#stage = undefined;
+    const { spec, hopHost, isMoving } = stage;
+    if (!isMoving) {
+      this.#failed(spec, failure);
+      return;
+    }
+    // what it held is lost, but the place can still be taken
+    this.#log.warn(
+      { epoch: spec.epoch, ...failure },
+      'a stage was lost while it moved: starting another one',
+    );
+    this.#queue(() => {
+      // it may have been ended, or given another place, meanwhile
+      if (this.#stage) return;
+      try {
+        this.#start(spec, hopHost);
+      } catch (error) {
+        this.#failed(spec, asEspalierError(error));
+      }
+    });
+  }
+
+  #failed({ epoch }: StageSpec, { code, message }: Failure): void {
     this.#log.error({ epoch, code }, message);
     this.#tell({ kind: 'stage-failed', epoch, code, message });
   }
@@ -85,8 +163,7 @@ export class StageHost {
     const { epoch } = command;
     const stage = this.#stage;
     if (stage?.spec.epoch === epoch) {
-      if (command.kind === 'link')
-        stage.send({ kind: 'link', next: command.next, ...(command.from && { from: command.from }) });
+      if (command.kind === 'link') stage.send(command);
       else if (command.kind === 'generate') stage.send({ kind: 'generate', request: command.request });
       else if (command.kind === 'trace') stage.send({ kind: 'trace' });
       else stage.send({ kind: 'cancel', requestId: command.requestId });
@@ -98,23 +175,25 @@ export class StageHost {
     this.#tell({ kind: 'request-failed', epoch, failure: { requestId, code: 'old_epoch', message } });
   }
 
-  #event(stage: StageSupervisor, localHost: string, event: WorkerEvent): void {
-    const { epoch } = stage.spec;
+  #event(stage: StageSupervisor, event: WorkerEvent, epoch: number): void {
     switch (event.kind) {
       case 'loaded': {
-        const { hopPort: port, weightBytes } = event;
+        const { hopPort: port, weightBytes, readLayers, kvEpoch } = event;
+        const hop = { host: stage.hopHost, port };
+        const { pid } = stage;
         this.#gpuLimitBytes = event.gpuLimitBytes ?? this.#gpuLimitBytes;
-        this.#tell({
-          kind: 'stage-loaded',
-          epoch,
-          hop: { host: localHost, port },
-          pid: stage.pid,
-          weightBytes,
-        });
+        this.#tell({ kind: 'stage-loaded', epoch, hop, pid, weightBytes, readLayers, kvEpoch });
         break;
       }
+      case 'progress':
+        this.#tell({ kind: 'stage-progress', epoch, layers: event.layers, ofLayers: event.ofLayers });
+        break;
       case 'linked':
         this.#tell({ kind: 'stage-linked', epoch });
+        break;
+      case 'unlinked':
+        this.#log.warn({ epoch, hop: event.hop }, `a hop was lost: ${event.reason}`);
+        this.#tell({ kind: 'stage-unlinked', epoch, hop: event.hop, reason: event.reason });
         break;
       case 'tokens':
         this.#tell({ kind: 'tokens', epoch, tokens: event.tokens });
@@ -128,8 +207,13 @@ export class StageHost {
       case 'trace':
         this.#tell({ kind: 'trace', epoch, steps: event.steps });
         break;
+      case 'beat': // its supervisor's
       case 'fatal': // the exit that follows is what counts
         break;
     }
   }
+}
+
+function isSameModel(held: StageSpec | undefined, spec: StageSpec): boolean {
+  return held?.modelDir === spec.modelDir && held.modelFingerprint === spec.modelFingerprint;
 }

@@ -10,7 +10,7 @@ import {
   HEARTBEAT_MS,
   HELLO_TIMEOUT_MS,
   LEASE_MS,
-  MAX_CONTROL_BACKLOG_BYTES,
+  MAX_COMMAND_BACKLOG_BYTES,
   MAX_CONTROL_MESSAGE_BYTES,
 } from '../protocol/limits.ts';
 import { formatHostPort, type HostPort, type NodeFacts } from '../protocol/node.ts';
@@ -106,7 +106,7 @@ export class Nodes {
     const connection = this.#connections.get(nodeId);
     if (connection?.socket.readyState !== WebSocket.OPEN) return;
     // who takes nothing of it is as good as gone, and its lease will say so
-    if (connection.socket.bufferedAmount <= MAX_CONTROL_BACKLOG_BYTES)
+    if (connection.socket.bufferedAmount <= MAX_COMMAND_BACKLOG_BYTES)
       connection.socket.send(JSON.stringify(command));
     else connection.socket.terminate();
   }

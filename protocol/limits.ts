@@ -37,8 +37,8 @@ export const MAX_HOME_FILE_BYTES = 512 * KIB;
 
 /** A control message: the largest is `generate` with 163,840 token ids of at most 7 characters each: 1.1 MiB. */
 export const MAX_CONTROL_MESSAGE_BYTES = 4 * MIB;
-/** What waits to be taken on one control connection: a dozen of the largest messages. */
-export const MAX_CONTROL_BACKLOG_BYTES = 64 * MIB;
+/** What waits to be taken by one agent: MAX_REQUESTS that go on after a loss, each with the longest prompt (282 MiB). */
+export const MAX_COMMAND_BACKLOG_BYTES = 320 * MIB;
 /**
  * Connections of unknown origin, to each listening port: until TLS has shown a key that is known. A handshake takes a few
  * milliseconds and 100 KiB at most; a node that dials another for a measurement opens MAX_PROBE_TARGETS at once, elsewhere.

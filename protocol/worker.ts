@@ -31,6 +31,8 @@ export const WorkerCommand = z.discriminatedUnion('kind', [
   }),
   z.object({ kind: z.literal('generate'), request: GenerateRequest }),
   z.object({ kind: z.literal('cancel'), requestId: z.string() }),
+  /** the controller is gone: what runs ends, and its KV is kept */
+  z.object({ kind: z.literal('end-requests') }),
   /** asks for the last steps */
   z.object({ kind: z.literal('trace') }),
   z.object({ kind: z.literal('stop') }),

@@ -7,9 +7,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createServer as createTls, type TLSSocket } from 'node:tls';
 import { Doorkeeper } from '../../protocol/doorkeeper.ts';
 import type { Credentials, Fingerprint } from '../../protocol/identity.ts';
-import { HOP_HELLO_TIMEOUT_MS, LINK_TIMEOUT_MS } from '../../protocol/limits.ts';
+import { HOP_HELLO_TIMEOUT_MS, HOP_SILENCE_MS, LINK_TIMEOUT_MS } from '../../protocol/limits.ts';
 import { formatHostPort, type HostPort } from '../../protocol/node.ts';
 import { dialTls, peerFingerprint, serverTls } from '../../protocol/tls.ts';
+import { SilenceWatch } from '../silence-watch.ts';
 import { encodeFrame, type Frame, FrameError, FrameReader } from './frame.ts';
 
 /** An address that answers nothing is given up after this, and dialled again. */
@@ -27,6 +28,8 @@ export interface HopListener {
   /** the neighbour's hop is open */
   onLinked(): void;
   onFrame(frame: Frame): void;
+  /** for how long this process itself may be blocked now: what came meanwhile is not read yet */
+  blockedMs?(): number;
   /** the neighbour's hop, once linked, is gone */
   onLost(reason: string): void;
   /** a socket that never became the neighbour's was closed */
@@ -39,6 +42,9 @@ export class HopServer {
   readonly #keeper: Doorkeeper;
   readonly #sockets = new Set<TLSSocket>();
   #neighbour: TLSSocket | undefined;
+  #silence: SilenceWatch | undefined;
+  #isClosed = false;
+  #drop: ((reason: string) => void) | undefined;
 
   constructor(
     expected: { epoch: number; fromStage: number; hopToken: string },
@@ -79,7 +85,14 @@ export class HopServer {
     });
   }
 
+  /** Gives the neighbour's hop up: it is lost with this reason. */
+  drop(reason: string): void {
+    this.#drop?.(reason);
+  }
+
   close(): void {
+    this.#isClosed = true;
+    this.#silence?.stop();
     this.#tcp.close();
     this.#keeper.close();
     for (const socket of this.#sockets) socket.destroy();
@@ -98,16 +111,24 @@ export class HopServer {
       socket.destroy();
     };
     const take = (frame: Frame) => {
-      if (socket === this.#neighbour) return listener.onFrame(frame);
+      if (socket === this.#neighbour) return this.#take(frame, listener);
       const wrong = this.#wrongHello(frame, expected);
       if (wrong) return refuse(wrong);
       clearTimeout(timer);
       this.#neighbour = socket;
       // nobody else has business here: strangers end in the system, and never hold a stage up
       this.#tcp.close();
+      this.#drop = refuse;
+      this.#silence = new SilenceWatch({
+        limitMs: HOP_SILENCE_MS,
+        ...(listener.blockedMs && { blockedMs: listener.blockedMs }),
+        onSilent: (silentMs) => refuse(`nothing came for ${(silentMs / 1000).toFixed(1)} s`),
+      });
       return listener.onLinked();
     };
     socket.on('data', (chunk) => {
+      // a large frame on its way counts from its first byte on
+      if (socket === this.#neighbour) this.#silence?.heard();
       try {
         for (const frame of reader.push(chunk)) {
           if (socket.destroyed) return;
@@ -123,9 +144,17 @@ export class HopServer {
     });
     socket.once('close', () => {
       clearTimeout(timer);
-      if (socket === this.#neighbour) listener.onLost(reason);
-      else this.#keeper.note(`a hop from ${socket.remoteAddress} was refused: ${reason}`);
+      if (this.#isClosed) return;
+      if (socket === this.#neighbour) {
+        this.#silence?.stop();
+        listener.onLost(reason);
+      } else this.#keeper.note(`a hop from ${socket.remoteAddress} was refused: ${reason}`);
     });
+  }
+
+  #take(frame: Frame, listener: HopListener): void {
+    this.#silence?.heard(frame.kind === 'beat' ? frame.busyMs : 0);
+    if (frame.kind !== 'beat') listener.onFrame(frame);
   }
 
   #wrongHello(
@@ -162,6 +191,7 @@ export class HopClient {
    * Dials the next stage, trying again until LINK_TIMEOUT_MS, looks at its key, and says hello.
    * @param onLost called once when the hop is gone after it was open
    * @param from this node's address to dial from; the system chooses when undefined
+   * @param signal ends it, be it in the middle of dialling
    */
   static async dial(
     next: HostPort,
@@ -169,11 +199,14 @@ export class HopClient {
     keys: HopKeys,
     onLost: (reason: string) => void,
     from?: string | undefined,
+    signal?: AbortSignal,
   ): Promise<HopClient> {
     const deadline = performance.now() + LINK_TIMEOUT_MS;
     for (;;) {
       try {
         const socket = await connect(next, keys, from);
+        if (signal?.aborted) socket.destroy();
+        signal?.throwIfAborted();
         const hop = new HopClient(socket);
         let reason = 'the other side closed it';
         socket.on('error', (error) => {
@@ -183,12 +216,13 @@ export class HopClient {
         hop.send({ kind: 'hello', ...hello });
         return hop;
       } catch (error) {
+        signal?.throwIfAborted();
         if (performance.now() > deadline) {
           throw new Error(
             `the next stage at ${formatHostPort(next)} cannot be reached: ${(error as Error).message}`,
           );
         }
-        await delay(100);
+        await delay(100, undefined, { ...(signal && { signal }) });
       }
     }
   }
@@ -213,6 +247,12 @@ export class HopClient {
     this.#socket.write(bytes, () => {
       this.#isBufferBusy = false;
     });
+  }
+
+  /** Says that this stage lives. @param busyMs for how long it may be silent from now on */
+  beat(epoch: number, busyMs: number): void {
+    // what waits to be sent says it as well, once it gets through; and behind a pulled cable beats must not pile up
+    if (this.#socket.writableLength === 0) this.send({ kind: 'beat', epoch, busyMs });
   }
 
   /** The kept buffer while nobody reads it, a new one otherwise. */

@@ -11,7 +11,7 @@ import { type SessionOp, tokenCount } from '../engine/step.ts';
 import { type TensorBytes, wireDtype } from '../engine/tensor-bytes.ts';
 import type { Frame, SampledToken, StepFrame, TokensFrame } from './frame.ts';
 import type { Meter } from './meter.ts';
-import { Scheduler } from './scheduler.ts';
+import { Scheduler, type SchedulerOptions } from './scheduler.ts';
 import type { Tracer } from './tracer.ts';
 
 /** How long a stage is without work before it tidies up. */
@@ -26,6 +26,9 @@ export interface StageOutlets {
   failed(failure: RequestFailure): void;
   /** frees what a step left behind */
   settle(): Promise<void>;
+  /** a step begins, and keeps this process busy */
+  stepBegins(tokens: number): void;
+  stepEnds(): void;
 }
 
 export class StageLoop {
@@ -35,8 +38,11 @@ export class StageLoop {
   readonly #meter: Meter;
   readonly #tracer: Tracer;
   readonly #outlets: StageOutlets;
-  readonly #scheduler: Scheduler | undefined;
-  readonly #frames: Frame[] = [];
+  /** first stage only, from `begin` on */
+  #scheduler: Scheduler | undefined;
+  readonly #frames: (StepFrame | TokensFrame)[] = [];
+  #isStopped = false;
+  #ended: Promise<void> = Promise.resolve();
   #wake: (() => void) | undefined;
   /** something arrived since the last turn began */
   #news = false;
@@ -54,17 +60,6 @@ export class StageLoop {
     this.#meter = measures.meter;
     this.#tracer = measures.tracer;
     this.#outlets = outlets;
-    if (engine.isFirst) {
-      this.#scheduler = new Scheduler({
-        stageCount: spec.stageCount,
-        prefillChunkTokens: spec.prefillChunkTokens,
-        maxChunkScores: spec.maxChunkScores,
-        maxSessions: spec.maxSessions,
-        maxWaiting: MAX_REQUESTS,
-        maxRows: MAX_ROWS,
-        kvTokens: spec.kvTokens,
-      });
-    }
   }
 
   /**
@@ -72,8 +67,10 @@ export class StageLoop {
    * @throws EspalierError invalid_request, context_length_exceeded, kv_full, queue_full: for this request alone
    */
   submit(request: GenerateRequest): void {
-    if (!this.#scheduler) throw new EspalierError('internal', 'requests go to the first stage');
-    const wrong = request.promptIds.find((id) => id >= this.#engine.vocabSize);
+    if (!this.#scheduler) throw new EspalierError('internal', 'requests go to the first stage of a ring');
+    const { promptIds, generatedIds = [] } = request;
+    const isStrange = (id: number) => id >= this.#engine.vocabSize;
+    const wrong = promptIds.find(isStrange) ?? generatedIds.find(isStrange);
     if (wrong !== undefined) {
       throw new EspalierError(
         'invalid_request',
@@ -109,19 +106,65 @@ export class StageLoop {
     this.#notify();
   }
 
-  /** @throws Error when more frames arrive than a ring can have in flight: the neighbour is out of order */
-  receive(frame: Frame): void {
-    if (frame.epoch !== this.#spec.epoch) return; // of a plan that is no more
-    if (this.#frames.length >= MAX_QUEUED_FRAMES)
-      throw new Error('the stage before this one sends without end');
-    this.#frames.push(frame);
+  /** First stage only: ends all requests, and keeps their KV. */
+  cancelAll(): void {
+    this.#scheduler?.cancelAll();
     this.#notify();
   }
 
-  /** Runs for as long as the worker lives. Rejects where a neighbour is out of order, and the stage must end. */
-  async run(): Promise<void> {
+  /** @returns false when more frames arrive than a ring can have in flight: the neighbour is out of order */
+  receive(frame: Frame): boolean {
+    // of a plan that is no more, or of one that will be no more
+    if (frame.epoch !== this.#spec.epoch || this.#isStopped) return true;
+    if (frame.kind !== 'step' && frame.kind !== 'tokens') return true;
+    if (this.#frames.length >= MAX_QUEUED_FRAMES) return false;
+    this.#frames.push(frame);
+    this.#notify();
+    return true;
+  }
+
+  /**
+   * First stage: from now on it takes requests.
+   * @param keepsKv whether all stages go on with the KV that they have
+   * @param before the loop of the deployment of which that KV is
+   */
+  begin(keepsKv: boolean, before?: StageLoop): void {
+    if (this.#engine.isFirst) this.#scheduler = this.#makeScheduler(keepsKv, before);
+  }
+
+  /** Runs until it is stopped. Rejects where the engine cannot go on, and the worker must end. */
+  run(): Promise<void> {
+    this.#ended = this.#turns();
+    return this.#ended;
+  }
+
+  /** Takes up no further step. @returns when the one under way has ended; never rejects */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#frames.length = 0;
+    this.#notify();
+    await this.#ended.catch(() => undefined);
+  }
+
+  #makeScheduler(keepsKv: boolean, before: StageLoop | undefined): Scheduler {
+    const { stageCount, prefillChunkTokens, maxChunkScores, maxSessions, kvTokens } = this.#spec;
+    const options: SchedulerOptions = {
+      stageCount,
+      prefillChunkTokens,
+      maxChunkScores,
+      maxSessions,
+      maxWaiting: MAX_REQUESTS,
+      maxRows: MAX_ROWS,
+      kvTokens,
+    };
+    // one that holds nothing tells all stages to keep nothing
+    const held = before ? before.#scheduler : undefined;
+    return new Scheduler(options, keepsKv ? (held ?? new Scheduler(options)) : undefined);
+  }
+
+  async #turns(): Promise<void> {
     let unsettled = 0;
-    for (;;) {
+    while (!this.#isStopped) {
       this.#news = false;
       const worked = this.#scheduler ? await this.#headTurn(this.#scheduler) : await this.#turn();
       if (worked) unsettled += 1;
@@ -137,7 +180,7 @@ export class StageLoop {
   }
 
   #hasWork(): boolean {
-    return this.#frames.length > 0 || (this.#scheduler?.hasWork ?? false);
+    return !this.#isStopped && (this.#frames.length > 0 || (this.#scheduler?.hasWork ?? false));
   }
 
   /** Whether something arrives within some time. */
@@ -185,6 +228,15 @@ export class StageLoop {
   }
 
   async #runStep(frame: StepFrame, ids: readonly number[] | undefined): Promise<void> {
+    this.#outlets.stepBegins(tokenCount(frame.rows));
+    try {
+      await this.#compute(frame, ids);
+    } finally {
+      this.#outlets.stepEnds();
+    }
+  }
+
+  async #compute(frame: StepFrame, ids: readonly number[] | undefined): Promise<void> {
     const begin = performance.now();
     const { rows } = frame;
     this.#tracer.begin(frame.step, rows);

@@ -51,6 +51,8 @@ describe('control server', () => {
   const server = new ControlServer(nodeFacts(AGENT.id, { name: 'studio-1' }), 'attic', AGENT, trust, log, {
     onCommand: (command) => commands.push(command),
     onProbe: (command) => probes.push(command),
+    onConnect: () => undefined,
+    stage: () => null,
     onDisconnect: () => {
       gone += 1;
     },
@@ -150,7 +152,9 @@ describe('control server', () => {
     const second = new ControlServer(nodeFacts(AGENT.id, { name: 'x' }), 'attic', AGENT, trust, log, {
       onCommand: () => undefined,
       onProbe: () => undefined,
+      onConnect: () => undefined,
       onDisconnect: () => undefined,
+      stage: () => null,
     });
     await assert.rejects(second.listen('127.0.0.1', port), {
       code: 'port_taken',

@@ -75,9 +75,13 @@ export class LoopRing {
         tokens: (events: TokenEvent[]) => void ring.events.push(...events),
         failed: (failure: RequestFailure) => void ring.failures.push(failure),
         settle,
+        stepBegins: () => undefined,
+        stepEnds: () => undefined,
       };
       ring.engines.push(engine);
-      ring.loops.push(new StageLoop(spec, engine, bytes, measures, outlets));
+      const loop = new StageLoop(spec, engine, bytes, measures, outlets);
+      loop.begin(false);
+      ring.loops.push(loop);
       ring.#bytes.push(bytes);
       ring.#dirs.push(dir);
     }

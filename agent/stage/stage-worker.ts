@@ -1,0 +1,254 @@
+// One stage's worker: an engine, and the place in a ring that it has now. It outlives deployments: it moves from place to
+// place with all that it holds. It speaks to its agent only through the function that it is given.
+import { asEspalierError, EspalierError } from '../../protocol/errors.ts';
+import type { Credentials } from '../../protocol/identity.ts';
+import {
+  HOP_BEAT_MS,
+  LAYER_LOAD_TIMEOUT_MS,
+  STATS_INTERVAL_MS,
+  WORKER_BEAT_MS,
+} from '../../protocol/limits.ts';
+import type { StageSpec } from '../../protocol/stage.ts';
+import type { WorkerCommand, WorkerEvent } from '../../protocol/worker.ts';
+import type { Engine, EnginePlace } from '../engine/engine.ts';
+import type { TensorBytes } from '../engine/tensor-bytes.ts';
+import { Pace } from './pace.ts';
+import { Place } from './place.ts';
+import { makeSettle } from './settle.ts';
+
+type Command<K extends WorkerCommand['kind']> = WorkerCommand & { kind: K };
+
+/** One hop beat to so many of those to the agent. */
+const BEATS_PER_HOP_BEAT = HOP_BEAT_MS / WORKER_BEAT_MS;
+/** A turn that comes later than this after the one before it, beyond what was announced, was sleep. */
+const OVERSLEPT_MS = 1_000;
+
+export class StageWorker {
+  readonly #send: (event: WorkerEvent) => void;
+  readonly #die: (error: unknown) => void;
+  readonly #pace = new Pace();
+  #engine: Engine | undefined;
+  #bytes: TensorBytes | undefined;
+  #credentials: Credentials | undefined;
+  #settle: () => Promise<void> = async () => {};
+  #place: Place | undefined;
+  /** the last place that was linked: its scheduler knows what KV there is */
+  #kept: Place | undefined;
+  #kvEpoch: number | null = null;
+  /** of the place that it is to take, or has */
+  #epoch = 0;
+  /** for how long reading a layer may keep it from speaking, while it reads */
+  #readingMs = 0;
+  #beats = 0;
+  /** loads, moves and links run one after the other */
+  #turn: Promise<void> = Promise.resolve();
+
+  /** @param die ends the process, with this as its reason */
+  constructor(send: (event: WorkerEvent) => void, die: (error: unknown) => void) {
+    this.#send = send;
+    this.#die = die;
+    setInterval(() => this.#beat(), WORKER_BEAT_MS);
+    setInterval(() => this.#report(), STATS_INTERVAL_MS);
+  }
+
+  handle(command: Exclude<WorkerCommand, { kind: 'stop' }>): void {
+    switch (command.kind) {
+      case 'load':
+        this.#queue(() => this.#load(command));
+        break;
+      case 'move':
+        // at once: what is under way in the old place must not hold up the new one
+        void this.#place?.leave();
+        this.#queue(() => this.#move(command));
+        break;
+      case 'link':
+        this.#queue(() => this.#link(command));
+        break;
+      case 'generate':
+        this.#queue(() => this.#generate(command));
+        break;
+      case 'cancel':
+        this.#queue(() => this.#place?.cancel(command.requestId));
+        break;
+      case 'end-requests':
+        this.#queue(() => this.#place?.cancelAll());
+        break;
+      case 'trace':
+        this.#queue(() => this.#send({ kind: 'trace', steps: this.#place?.trace() ?? [] }));
+        break;
+    }
+  }
+
+  #queue(task: () => Promise<void> | void): void {
+    this.#turn = this.#turn.then(task).catch((error) => this.#die(error));
+  }
+
+  async #load({ spec, credentials, hopHost, scratchDir }: Command<'load'>): Promise<void> {
+    this.#epoch = spec.epoch;
+    this.#credentials = credentials;
+    await this.#reading(async () => {
+      // loaded here, so that a missing library is an answer and not a crash
+      const { Engine } = await import('../engine/engine.ts');
+      const { TensorBytes } = await import('../engine/tensor-bytes.ts');
+      const collect = globalThis.gc as Parameters<typeof makeSettle>[1];
+      const settle = makeSettle(() => this.#engine?.kvBytes ?? 0, collect);
+      this.#settle = async () => {
+        await settle();
+        this.#turned();
+      };
+      this.#bytes = new TensorBytes(scratchDir);
+      this.#engine = await Engine.load({
+        modelDir: spec.modelDir,
+        fingerprint: spec.modelFingerprint,
+        ...placeOf(spec),
+        settle: this.#settle,
+        settleAll: async () => {
+          collect();
+          await this.#settle();
+        },
+        onProgress: (layers, ofLayers) => {
+          this.#send({ kind: 'progress', epoch: this.#epoch, layers, ofLayers });
+        },
+      });
+    });
+    const { start, end } = spec.range;
+    await this.#take(spec, hopHost, end - start);
+  }
+
+  async #move({ spec, hopHost }: Command<'move'>): Promise<void> {
+    const engine = this.#engineNow;
+    const before = this.#place?.spec;
+    await this.#place?.leave();
+    this.#place = undefined;
+    const isSame =
+      before?.index === spec.index &&
+      before.stageCount === spec.stageCount &&
+      before.range.start === spec.range.start &&
+      before.range.end === spec.range.end;
+    if (!isSame) this.#forget();
+    this.#epoch = spec.epoch;
+    const readLayers = await this.#reading(() => engine.move(placeOf(spec)));
+    await this.#take(spec, hopHost, readLayers);
+  }
+
+  /** Does what may read layers; each of them may take long. */
+  async #reading<T>(task: () => Promise<T>): Promise<T> {
+    this.#readingMs = LAYER_LOAD_TIMEOUT_MS;
+    this.#say();
+    try {
+      return await task();
+    } finally {
+      this.#readingMs = 0;
+      this.#say();
+    }
+  }
+
+  /** Opens the place that `spec` describes, for which all is loaded. */
+  async #take(spec: StageSpec, hopHost: string, readLayers: number): Promise<void> {
+    const engine = this.#engineNow;
+    const { epoch } = spec;
+    const place: Place = new Place(
+      spec,
+      {
+        credentials: this.#credentials as Credentials,
+        engine,
+        bytes: this.#bytes as TensorBytes,
+        settle: () => this.#settle(),
+        busyMs: () => this.#busyMs,
+        stepBegins: (tokens) => {
+          this.#pace.begin(tokens, engine.layerCount, performance.now());
+          // said before the process falls silent; short steps need no announcement
+          if (this.#pace.busyMs > 0) this.#say();
+        },
+        stepEnds: () => this.#pace.end(performance.now()),
+      },
+      {
+        onLinked: () => this.#send({ kind: 'linked', epoch }),
+        onUnlinked: (hop, reason) => this.#send({ kind: 'unlinked', epoch, hop, reason }),
+        onTokens: (tokens) => this.#send({ kind: 'tokens', tokens }),
+        onRequestFailed: (failure) => this.#send({ kind: 'request-failed', failure }),
+        onBroken: (error) => this.#die(error),
+      },
+    );
+    this.#place = place;
+    const hopPort = await place.listen(hopHost);
+    const { weightBytes } = engine;
+    const { recommendedGpuBytes } = await import('../engine/mlx.ts');
+    const gpuLimitBytes = recommendedGpuBytes();
+    const kvEpoch = this.#kvEpoch;
+    this.#send({ kind: 'loaded', epoch, hopPort, weightBytes, readLayers, kvEpoch, gpuLimitBytes });
+  }
+
+  /** Dialling may take long, and nothing waits for it: a move ends it. */
+  #link({ epoch, next, from, keepsKv }: Command<'link'>): void {
+    const place = this.#place;
+    if (place?.spec.epoch !== epoch) return; // of a deployment that is no more
+    if (!keepsKv) this.#forget();
+    const before = this.#kept;
+    this.#kept = place;
+    this.#kvEpoch = epoch;
+    place.link({ next, from, keepsKv, before }).catch((error) => this.#die(error));
+  }
+
+  #generate({ request }: Command<'generate'>): void {
+    try {
+      if (!this.#place) throw new EspalierError('old_epoch', 'this stage has no place in a ring');
+      this.#place.submit(request);
+    } catch (error) {
+      const { code, message } = asEspalierError(error);
+      this.#send({ kind: 'request-failed', failure: { requestId: request.requestId, code, message } });
+    }
+  }
+
+  #forget(): void {
+    this.#engineNow.forget();
+    this.#kept = undefined;
+    this.#kvEpoch = null;
+  }
+
+  get #engineNow(): Engine {
+    if (!this.#engine) throw new EspalierError('internal', 'the agent moves a stage that is not loaded');
+    return this.#engine;
+  }
+
+  /** The event loop had a turn in the middle of a step or a load. */
+  #turned(): void {
+    this.#pace.turn(performance.now(), WORKER_BEAT_MS + this.#busyMs + OVERSLEPT_MS);
+  }
+
+  /** For how long this process may be silent from now on. */
+  get #busyMs(): number {
+    return Math.max(this.#readingMs, this.#pace.busyMs);
+  }
+
+  /** Tells the agent and the next stage at once, before it falls silent. */
+  #say(): void {
+    const busyMs = this.#busyMs;
+    this.#send({ kind: 'beat', busyMs });
+    this.#place?.beat(busyMs);
+  }
+
+  #beat(): void {
+    this.#turned();
+    const { stuck } = this.#pace;
+    if (stuck !== undefined) this.#die(new EspalierError('no_progress', stuck));
+    const busyMs = this.#busyMs;
+    this.#send({ kind: 'beat', busyMs });
+    if (++this.#beats % BEATS_PER_HOP_BEAT === 0) this.#place?.beat(busyMs);
+  }
+
+  #report(): void {
+    const place = this.#place;
+    if (!place || place !== this.#kept) return; // not linked yet
+    const { weightBytes, kvBytes, sessionCount: sessions } = this.#engineNow;
+    const { kvUse } = place;
+    const { pid } = process;
+    const residentBytes = process.memoryUsage.rss();
+    const own = { pid, residentBytes, weightBytes, kvBytes, sessions };
+    this.#send({ kind: 'stats', stats: { ...own, ...(kvUse && { kvUse }), ...place.report() } });
+  }
+}
+
+function placeOf({ range, contextTokens, maxSessions, kvTokens }: StageSpec): EnginePlace {
+  return { range, contextTokens, maxSessions, kvTokens };
+}
