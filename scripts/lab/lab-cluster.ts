@@ -12,12 +12,14 @@ import { LINKS_PATH, LinksReport } from '../../protocol/links.ts';
 import { ClusterStatus, STATUS_PATH } from '../../protocol/status.ts';
 import { SUPERVISED_VARIABLE } from '../../protocol/supervised.ts';
 import { demoModelDir } from '../cli/package-root.ts';
+import { pairHomes } from '../pair-homes.ts';
 import type { Lab, Mac } from './lab.ts';
 
 export const API = 'http://127.0.0.1:7117';
 const CLI = fileURLToPath(new URL('../cli/main.js', import.meta.url));
 const ANSWER_TIMEOUT_MS = 60_000;
 const STOP_MS = 5_000;
+const CONTROLLER_HOME = 'controller';
 const MAX_LOG_CHARS = 200_000;
 
 export class LabCluster {
@@ -30,13 +32,20 @@ export class LabCluster {
   readonly home = mkdtempSync(join(tmpdir(), 'espalier-lab-'));
   #log = '';
 
-  /** @param addresses of the Macs on the switch */
-  constructor(lab: Lab, macs: readonly Mac[], addresses: readonly string[]) {
+  private constructor(lab: Lab, macs: readonly Mac[], addresses: readonly string[]) {
     this.#lab = lab;
     this.#macs = macs;
     this.#addresses = addresses;
-    for (const index of macs.keys()) this.startAgent(index);
-    this.startController();
+  }
+
+  /** Pairs them and starts them. @param addresses of the Macs on the switch */
+  static async up(lab: Lab, macs: readonly Mac[], addresses: readonly string[]): Promise<LabCluster> {
+    const cluster = new LabCluster(lab, macs, addresses);
+    const agents = macs.map(({ name }, index) => ({ name, home: join(cluster.home, agentHome(index)) }));
+    await pairHomes(join(cluster.home, CONTROLLER_HOME), agents);
+    for (const index of macs.keys()) cluster.startAgent(index);
+    cluster.startController();
+    return cluster;
   }
 
   /** What all of its processes have said, for a test that failed. */
@@ -62,14 +71,14 @@ export class LabCluster {
     const mac = this.#macs[index] as Mac;
     const address = this.#addresses[index] as string;
     const listen = ['--host', '0.0.0.0', '--name', mac.name, '--interface', address];
-    this.#agents[index] = this.#start(mac, `agent-${index}`, 'agent', ...listen);
+    this.#agents[index] = this.#start(mac, agentHome(index), 'agent', ...listen);
   }
 
   startController(): void {
     const agents = this.#addresses.flatMap((address) => ['--agent', `${address}:7118`]);
     const nodes = ['--nodes', String(this.#macs.length), '--interface', this.#addresses[0] as string];
     const model = ['--model', demoModelDir()];
-    this.#controller = this.#start(this.first, 'controller', 'controller', ...model, ...nodes, ...agents);
+    this.#controller = this.#start(this.first, CONTROLLER_HOME, 'controller', ...model, ...nodes, ...agents);
   }
 
   async status(): Promise<ClusterStatus> {
@@ -132,6 +141,10 @@ export class LabCluster {
     child.stderr?.on('data', collect);
     return child;
   }
+}
+
+function agentHome(index: number): string {
+  return `agent-${index}`;
 }
 
 function running(child: ChildProcess | undefined): number | undefined {

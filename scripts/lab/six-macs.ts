@@ -56,7 +56,7 @@ export async function sixMacs(count = MACS): Promise<SixMacs> {
     ['en0', ...(number < count ? [NEXT] : []), ...(number > 1 ? [BEFORE] : [])].map((name) =>
       plug(number, name),
     );
-  const cluster = new LabCluster(lab, macs, addresses);
+  const cluster = await LabCluster.up(lab, macs, addresses);
   const remove = async () => {
     await cluster.stop();
     await lab.remove();
