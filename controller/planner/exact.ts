@@ -7,25 +7,35 @@ import { twinsBefore } from './twins.ts';
 export const MAX_EXACT_NODES = 8;
 
 /**
- * Whether any layout stays within `capNs`. More layers covered by the same set of nodes are never worse, so that for each
- * set and last node the longest cover is enough.
+ * Whether any layout stays within `capNs`. For each set and last node it notes every number of layers that they can cover:
+ * the largest is not enough, because a node that must be passed on the way to another needs a layer of its own.
  */
 export function coverExists(problem: Problem, capNs: number): boolean {
   const field = new Field(problem, capNs);
   const { n, heads } = field;
-  const covered = new Int16Array((1 << n) * n);
+  const { layerCount } = problem;
+  const width = layerCount + 1;
+  // [(set * n + last) * width + layers]: whether these nodes can cover so many
+  const covered = new Uint8Array((1 << n) * n * width);
   for (const first of heads) {
     if (field.endsHere(first, 0, 1)) return true;
-    covered.fill(-1);
-    const end = field.longest(first, 0, 1);
-    if (end > 0) covered[(1 << first) * n + first] = end;
+    covered.fill(0);
+    const start = ((1 << first) * n + first) * width;
+    for (let end = 1; end <= (field.ends[first]?.[0] ?? 0); end++)
+      if (field.mayEnd(1, end)) covered[start + end] = 1;
     for (const { set, last, next, stages } of field.steps(first)) {
-      const start = covered[set * n + last] as number;
-      if (start < 0) continue;
-      if (field.closes(next, first) && field.endsHere(next, start, stages)) return true;
-      const to = field.longest(next, start, stages);
-      const place = (set | (1 << next)) * n + next;
-      if (to > start && to > (covered[place] as number)) covered[place] = to;
+      const from = (set * n + last) * width;
+      const to = ((set | (1 << next)) * n + next) * width;
+      const ends = field.ends[next] as Int16Array;
+      const mayClose = field.closes(next, first);
+      // the longest run from any of the starts so far; a later start never gets less far
+      let reach = 0;
+      for (let layers = stages - 1; layers < layerCount; layers++) {
+        if (layers <= reach && field.mayEnd(stages, layers)) covered[to + layers] = 1;
+        if (covered[from + layers] === 0) continue;
+        if (mayClose && field.endsHere(next, layers, stages)) return true;
+        reach = Math.max(reach, ends[layers] as number);
+      }
     }
   }
   return false;
@@ -113,13 +123,10 @@ class Field {
     return !isPinnedElsewhere && stageTimeNs(this.problem, node, start, layerCount) <= this.capNs;
   }
 
-  /** How far the so-many-th stage gets from `start`, or exactly where it is pinned to end; `start` where it cannot. */
-  longest(node: number, start: number, stages: number): number {
-    const reach = this.ends[node]?.[start] ?? 0;
+  /** Whether the so-many-th stage is not pinned to end elsewhere. */
+  mayEnd(stages: number, end: number): boolean {
     const { pinnedBounds } = this.problem;
-    if (!pinnedBounds) return reach;
-    const end = pinnedBounds[stages] ?? start;
-    return end <= reach ? end : start;
+    return !pinnedBounds || pinnedBounds[stages] === end;
   }
 
   /** Not used yet, and not before its twin: plans that differ only by which of two twins comes first are one plan. */

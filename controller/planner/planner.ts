@@ -2,7 +2,7 @@
 // It must not know where nodes and times come from, nor what a plan is used for.
 import type { EspalierError } from '../../protocol/errors.ts';
 import type { Plan } from '../../protocol/plan.ts';
-import { beamCover, MAX_BEAM_NODES } from './beam.ts';
+import { beamCover, beamLayout, MAX_BEAM_NODES } from './beam.ts';
 import { bottleneckTimes, smallestFeasible } from './bottleneck.ts';
 import { coverExists, exactLayout, MAX_EXACT_NODES } from './exact.ts';
 import { heuristicLayout } from './heuristic.ts';
@@ -41,7 +41,9 @@ export function planFits(request: PlanRequest): boolean {
   if (nodes.length === 0) return false;
   const isSmall = nodes.length <= MAX_EXACT_NODES;
   const space = { order: orderOf(request, nodes), isSmall };
-  return feasibility(problemOf(request, nodes), space)(Number.POSITIVE_INFINITY);
+  const problem = problemOf(request, nodes);
+  if (feasibility(problem, space)(Number.POSITIVE_INFINITY)) return true;
+  return lastResort(space) !== undefined && beamLayout(problem, Number.POSITIVE_INFINITY) !== undefined;
 }
 
 export interface FoundPlan extends PlanCost {
@@ -132,9 +134,14 @@ function search(
   const capNs =
     goal === 'latency'
       ? Number.POSITIVE_INFINITY
-      : smallestFeasible(bottleneckTimes(problem), feasibility(problem, space));
+      : (smallestFeasible(bottleneckTimes(problem), feasibility(problem, space)) ?? lastResort(space));
   const layout = capNs === undefined ? undefined : best(capNs);
   return layout && capNs !== undefined ? { layout, capNs } : undefined;
+}
+
+/** A beam that lets every stage take all it can may find nothing where one that tries everything does. */
+function lastResort({ order, isSmall }: SearchSpace): number | undefined {
+  return order || isSmall ? undefined : Number.POSITIVE_INFINITY;
 }
 
 /** Whether there is a layout within a bottleneck. */

@@ -8,7 +8,7 @@ import {
   STAGE_OVERHEAD_MS,
 } from '../../../controller/planner/cost.ts';
 import type { PlannerNode, PlanRequest } from '../../../controller/planner/inputs.ts';
-import { carryMs } from '../../../controller/planner/links.ts';
+import { carryMs as linkCarryMs } from '../../../controller/planner/links.ts';
 import { ENGINE_BYTES, scratchBytes } from '../../../controller/planner/memory.ts';
 import { kvCapacity } from '../../../protocol/limits.ts';
 import type { Link, Plan } from '../../../protocol/plan.ts';
@@ -19,8 +19,8 @@ export interface BruteCost {
 }
 
 const NONE: BruteCost = { sumMs: Number.POSITIVE_INFINITY, maxMs: Number.POSITIVE_INFINITY };
-/** The planner counts in whole nanoseconds. */
-const ROUNDING = 1 + 1e-5;
+/** Of sums of the same whole nanoseconds in another order. */
+const ROUNDING = 1 + 1e-9;
 
 /** The smallest bottleneck and the smallest sum with it; or the smallest sum alone. Infinite where nothing fits. */
 export function bruteForce(request: PlanRequest): BruteCost {
@@ -68,7 +68,11 @@ export function countPlan(request: PlanRequest, plan: Plan): BruteCost {
 
 /** A hop as plans are compared: a round trip of less than a quarter of a millisecond is not told apart from one of that. */
 function hopMs(link: Link, bytes: number): number {
-  return Math.max(link.roundTripMs, 0.25) / 2 + carryMs(link, bytes);
+  return wholeNs(Math.max(link.roundTripMs, 0.25) / 2 + linkCarryMs(link, bytes)) / 1e6;
+}
+
+function carryMs(link: Link, bytes: number): number {
+  return wholeNs(linkCarryMs(link, bytes)) / 1e6;
 }
 
 function smallest(request: PlanRequest, figure: keyof BruteCost, capMs: number): number {
@@ -129,9 +133,14 @@ function linksOf({ links, otherLink }: PlanRequest, from: PlannerNode, to: Plann
 }
 
 function stageMs({ card }: PlanRequest, at: PlannerNode, start: number, end: number): number {
-  let ms = STAGE_OVERHEAD_MS + (end === card.layerCount ? headMs(card, at, 1) : 0);
-  for (let layer = start; layer < end; layer++) ms += decodeLayerMs(card, layer, at, ONE_ROW);
-  return ms;
+  let ns = wholeNs(STAGE_OVERHEAD_MS) + (end === card.layerCount ? wholeNs(headMs(card, at, 1)) : 0);
+  for (let layer = start; layer < end; layer++) ns += wholeNs(decodeLayerMs(card, layer, at, ONE_ROW));
+  return ns / 1e6;
+}
+
+/** All times are counted so, or what is equal for the planner would not be equal here. */
+function wholeNs(ms: number): number {
+  return Math.round(ms * 1e6);
 }
 
 function stageBytes(request: PlanRequest, at: PlannerNode, start: number, end: number): number {

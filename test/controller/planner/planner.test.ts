@@ -295,6 +295,25 @@ describe('nodes that do not reach one another', () => {
   });
 });
 
+test('a node that must be passed on the way to another one gets a layer of its own', () => {
+  // a ring: the head fits on c only, which a reaches by b; a alone could hold all layers but the last
+  const card = cardWith({ layerBytes: new Array(8).fill(GIB), headBytes: 20 * GIB });
+  const sizes = { a: 12, b: 2.5, c: 22.5, d: 2.5 };
+  const nodes = Object.entries(sizes).map(([name, gib]) => node(name, { usableBytes: gib * GIB }));
+  const pairs = [
+    ['a', 'b'],
+    ['b', 'c'],
+    ['c', 'd'],
+    ['d', 'a'],
+  ] as const;
+  const links = pairs.map((between) => ({ between, link: estimatedLink('thunderbolt-5') }));
+  for (const goal of ['throughput', 'latency'] as const) {
+    const plan = makePlan(request({ card, nodes, links, goal, otherLink: undefined }));
+    const [begin, middle] = layers(plan)[0] === 'b 0-1' ? ['b', 'd'] : ['d', 'b'];
+    assert.deepEqual(layers(plan), [`${begin} 0-1`, 'a 1-6', `${middle} 6-7`, 'c 7-8'], goal);
+  }
+});
+
 test('a running plan gives way only to one that is worth it', () => {
   const asked = request({ nodes: [node('a'), node('b')] });
   const { plan } = findPlan(asked) as { plan: Plan };
