@@ -47,6 +47,8 @@ export const ModelCard = z.object({
   headFlops: z.number(),
   /** the same for one query with one key in one layer: what attention costs for each token of context */
   attentionPairFlops: z.number(),
+  /** attention through latents (DeepSeek-V2), which takes more and smaller operations than that of heads alone */
+  hasLatentAttention: z.boolean(),
   /** numbers of KV that one token needs in one layer; how many bytes each takes is the node's to say */
   kvValuesPerTokenLayer: z.number(),
 });

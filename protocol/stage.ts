@@ -79,6 +79,11 @@ export const StageStats = z.object({
   decodeTokensPerSecond: z.number(),
   /** mean time of one decode step, compute and transfer, over the interval; null when there was none */
   stepTimeMs: z.number().nullable(),
+  /**
+   * The longest step of the interval that was nothing but the beginning of a prompt, and how long it took in this stage;
+   * left out where there was none of at least 64 tokens.
+   */
+  prefill: z.object({ tokens: z.int().min(1), ms: z.number().positive() }).optional(),
   /** share of the interval spent on steps, 0 to 1 */
   busyShare: z.number().min(0).max(1),
   /** bytes sent on the hop to the next stage, per second */

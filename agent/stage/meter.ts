@@ -8,9 +8,13 @@ export interface Interval {
   tokensPerSecond: number;
   decodeTokensPerSecond: number;
   stepTimeMs: number | null;
+  prefill?: { tokens: number; ms: number };
   busyShare: number;
   hopBytesPerSecond: number;
 }
+
+/** A shorter beginning of a prompt says little of what a token of a long one takes. */
+const MIN_PREFILL_TOKENS = 64;
 
 export class Meter {
   #stepsTotal = 0;
@@ -22,6 +26,7 @@ export class Meter {
   #decodeTokens = 0;
   #decodeSteps = 0;
   #decodeMs = 0;
+  #prefill: Interval['prefill'];
 
   constructor(nowMs: number) {
     this.#begin = nowMs;
@@ -40,6 +45,10 @@ export class Meter {
       this.#decodeSteps += 1;
       this.#decodeMs += durationMs;
     }
+    // with nothing before it and nobody beside it, its time is that of its tokens
+    const isBeginning = rows.length === 1 && rows[0]?.position === 0 && tokens >= MIN_PREFILL_TOKENS;
+    if (isBeginning && durationMs > 0 && tokens > (this.#prefill?.tokens ?? 0))
+      this.#prefill = { tokens, ms: durationMs };
   }
 
   /** The interval since the last report, which ends it. @param sentBytes of the hop since it was opened */
@@ -52,6 +61,7 @@ export class Meter {
       tokensPerSecond: perSecond(this.#tokens),
       decodeTokensPerSecond: perSecond(this.#decodeTokens),
       stepTimeMs: this.#decodeSteps > 0 ? this.#decodeMs / this.#decodeSteps : null,
+      ...(this.#prefill && { prefill: this.#prefill }),
       busyShare: Math.min(this.#busyMs / elapsedMs, 1),
       hopBytesPerSecond: perSecond(sentBytes - this.#sentBytes),
     };
@@ -62,6 +72,7 @@ export class Meter {
     this.#decodeTokens = 0;
     this.#decodeSteps = 0;
     this.#decodeMs = 0;
+    this.#prefill = undefined;
     return interval;
   }
 }

@@ -72,6 +72,7 @@ export function cardOf(id: string, config: ModelConfig, infos: ReadonlyMap<strin
     layerFlops,
     headFlops,
     attentionPairFlops: attentionPairFlops(config),
+    hasLatentAttention: hasLatentAttention(config),
     kvValuesPerTokenLayer: kvValuesPerToken(config),
   };
 }
@@ -113,12 +114,16 @@ function kvValuesPerToken(config: ModelConfig): number {
 
 /** Scores and their sum over values, for each head; latent attention in its plain form, as prefill computes it. */
 function attentionPairFlops(config: ModelConfig): number {
-  const isLatent = numberIn(config, 'kv_lora_rank') > 0;
+  const isLatent = hasLatentAttention(config);
   const key = isLatent
     ? numberIn(config, 'qk_nope_head_dim') + numberIn(config, 'qk_rope_head_dim')
     : headDim(config);
   const value = isLatent ? numberIn(config, 'v_head_dim') : headDim(config);
   return FLOPS_PER_WEIGHT * attentionHeads(config) * (key + value);
+}
+
+function hasLatentAttention(config: ModelConfig): boolean {
+  return numberIn(config, 'kv_lora_rank') > 0;
 }
 
 function attentionHeads(config: ModelConfig): number {

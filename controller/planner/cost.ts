@@ -6,11 +6,13 @@ import type { PlannerNode } from './inputs.ts';
 /** Share of the stated memory bandwidth that decoding reaches. */
 export const BANDWIDTH_SHARE = 0.8;
 /**
- * What each layer of a step costs beside its bytes: starting kernels, routing, waiting. With the share above it makes
- * 20.2 tok/s of R1 4-bit on one M3 Ultra (geerlingguy/beowulf-ai-cluster 17), and for dense layers 20.9 tok/s of
- * Llama 8B 4-bit on an M4 mini (brand-o/normiebench 3).
+ * What each layer of a step costs beside its bytes: starting kernels, routing, waiting. With the share above it makes, for
+ * dense layers, 20.9 tok/s of Llama 8B 4-bit on an M4 mini (brand-o/normiebench 3); for layers with experts, 19.5 tok/s of
+ * Qwen3-235B 8-bit on one M3 Ultra (Geerling's chart in exo's docs/benchmarks); and with what latent attention costs
+ * beside that of heads alone, 20.2 tok/s of R1 4-bit there (geerlingguy/beowulf-ai-cluster 17).
  */
-export const LAYER_OVERHEAD_MS: Record<LayerKind, number> = { dense: 0.12, experts: 0.3 };
+const LAYER_OVERHEAD_MS: Record<LayerKind, number> = { dense: 0.12, experts: 0.2 };
+const LATENT_OVERHEAD_MS = 0.1;
 /**
  * Share of the GPU's operations that prefill reaches. Experts: 160 to 169 tok/s of R1 on one M3 Ultra (the same source).
  * Dense: between 1,164 tok/s of a 7B model on an M2 Ultra (ggml-org/llama.cpp 3084) and 225 tok/s on the M4 mini above.
@@ -22,6 +24,13 @@ export const STAGE_OVERHEAD_MS = 0.1;
 export const CHUNK_TOKENS = 512;
 /** The context at which decoding is predicted and planned where nobody says otherwise: a short conversation. */
 export const TYPICAL_CONTEXT_TOKENS = 1_024;
+
+/** What a layer costs each step beside its bytes. */
+export function layerOverheadMs(card: ModelCard, layer: number): number {
+  return (
+    LAYER_OVERHEAD_MS[card.layerKinds[layer] ?? 'dense'] + (card.hasLatentAttention ? LATENT_OVERHEAD_MS : 0)
+  );
+}
 
 export interface DecodeLoad {
   /** sessions that a step decodes together */
@@ -77,7 +86,7 @@ export function estimatedDecodeMs(
   const kind = card.layerKinds[layer] ?? 'dense';
   const readMs = bytesMs(decodeLayerBytes(card, layer, node, load), node);
   const computeMs = flopsMs((card.layerFlops[layer] ?? 0) * load.rows, kind, node);
-  return Math.max(readMs, computeMs) + LAYER_OVERHEAD_MS[kind];
+  return Math.max(readMs, computeMs) + layerOverheadMs(card, layer);
 }
 
 /** The head's product for `rows` drawn tokens, on the last stage. */
@@ -98,12 +107,25 @@ export function prefillLayerMs(
   before: number,
 ): number {
   const kind = card.layerKinds[layer] ?? 'dense';
-  const attentionFlops = tokens * (before + tokens / 2) * card.attentionPairFlops;
   const measured = node.measured?.[kind]?.prefillMsPerToken;
-  if (measured !== undefined) return measured * tokens + flopsMs(attentionFlops, kind, node);
+  if (measured === undefined) return estimatedPrefillMs(card, layer, node, tokens, before);
+  // what was measured had nothing before it
+  return measured * tokens + flopsMs(tokens * before * card.attentionPairFlops, kind, node);
+}
+
+/** The same without what was measured. */
+export function estimatedPrefillMs(
+  card: ModelCard,
+  layer: number,
+  node: PlannerNode,
+  tokens: number,
+  before: number,
+): number {
+  const kind = card.layerKinds[layer] ?? 'dense';
+  const attentionFlops = tokens * (before + tokens / 2) * card.attentionPairFlops;
   const computeMs = flopsMs((card.layerFlops[layer] ?? 0) * tokens + attentionFlops, kind, node);
   const readMs = bytesMs(activeLayerBytes(card, layer, tokens), node);
-  return Math.max(computeMs, readMs) + LAYER_OVERHEAD_MS[kind];
+  return Math.max(computeMs, readMs) + layerOverheadMs(card, layer);
 }
 
 /** Bytes that a hop carries for so many tokens. */

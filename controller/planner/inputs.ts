@@ -6,7 +6,7 @@ import type { Goal, LayerKind, Link, ModelCard, Source } from '../../protocol/pl
 export interface LayerTimes {
   /** one step with one row */
   decodeMs?: number | undefined;
-  /** a token of a full chunk */
+  /** a token of a full chunk with nothing before it */
   prefillMsPerToken?: number | undefined;
 }
 

@@ -2,7 +2,7 @@
 // elsewhere.
 import type { Plan } from '../../protocol/plan.ts';
 import type { PlanLimit } from '../../protocol/plan-report.ts';
-import { BANDWIDTH_SHARE, decodeLayerBytes, LAYER_OVERHEAD_MS, ONE_ROW, STAGE_OVERHEAD_MS } from './cost.ts';
+import { BANDWIDTH_SHARE, decodeLayerBytes, layerOverheadMs, ONE_ROW, STAGE_OVERHEAD_MS } from './cost.ts';
 import { carryMs, hopMs } from './links.ts';
 import { kvTokenBytes, rangeBytes, roomBytes } from './memory.ts';
 import { type Placed, predictDecode, stageDecodeMs, stepBytes } from './predict.ts';
@@ -87,7 +87,7 @@ function stageParts({ card, stages }: Placed, index: number) {
   for (let layer = range.start; layer < range.end; layer++) {
     const kind = card.layerKinds[layer] ?? 'dense';
     readBytes += decodeLayerBytes(card, layer, node, ONE_ROW);
-    overheadMs += LAYER_OVERHEAD_MS[kind];
+    overheadMs += layerOverheadMs(card, layer);
     isMeasured ||= node.measured?.[kind]?.decodeMs !== undefined;
   }
   const readMs = readBytes / (node.bandwidthGBps * BANDWIDTH_SHARE * 1e6);

@@ -3,8 +3,15 @@
 import { z } from 'zod';
 import type { LayerKind, LayerRange, ModelCard } from '../../protocol/plan.ts';
 import type { StageStats } from '../../protocol/stage.ts';
-import { CHUNK_TOKENS, estimatedDecodeMs, headMs, ONE_ROW, STAGE_OVERHEAD_MS } from './cost.ts';
-import type { MeasuredLayers, PlannerNode } from './inputs.ts';
+import {
+  CHUNK_TOKENS,
+  estimatedDecodeMs,
+  estimatedPrefillMs,
+  headMs,
+  ONE_ROW,
+  STAGE_OVERHEAD_MS,
+} from './cost.ts';
+import type { LayerTimes, MeasuredLayers, PlannerNode } from './inputs.ts';
 
 /** Chips × models: a home has a few of each. */
 const MAX_ENTRIES = 256;
@@ -12,11 +19,6 @@ const MAX_ENTRIES = 256;
 const MIN_STEPS = 3;
 /** Of a new measurement beside the ones before: follows a warm machine within a few seconds, not a single hiccup. */
 const WEIGHT = 0.2;
-/** A prefill's step of at least so many tokens is a chunk; shorter ones cost more a token. */
-const MIN_CHUNK_TOKENS = CHUNK_TOKENS / 2;
-/** An interval that was busy to the end may have counted a step that began before it. */
-const MAX_BUSY_SHARE = 0.98;
-
 const Times = z.object({
   decodeMs: z.number().positive().optional(),
   prefillMsPerToken: z.number().positive().optional(),
@@ -37,8 +39,8 @@ export function measuredLayers(
 }
 
 /**
- * Takes in what a stage reports, where it tells the time of one row's decode step or of a prefill chunk. A stage's time is
- * spread over its layers as the estimate spreads it: its kinds of layers are not timed apart.
+ * Takes in what a stage reports, where it tells the time of one row's decode step or of a prompt's beginning. A stage's
+ * time is spread over its layers as the estimate spreads it: its kinds of layers are not timed apart.
  * @param before the stage's report before this one
  * @returns whether something was learnt; `measurements` is changed then
  */
@@ -49,59 +51,71 @@ export function learn(
   before: StageStats | undefined,
   after: StageStats,
 ): boolean {
-  const steps = after.stepsTotal - (before?.stepsTotal ?? 0);
-  const tokens = after.tokensTotal - (before?.tokensTotal ?? 0);
-  if (!before || steps < 1) return false;
   const key = keyOf(node.chip, card);
   if (!(key in measurements) && Object.keys(measurements).length >= MAX_ENTRIES) return false;
-  const { stepTimeMs, busyShare } = after;
-  const note = (field: 'decodeMs' | 'prefillMsPerToken', timeOf: (kind: LayerKind) => number) => {
+  let hasLearnt = false;
+  const note = (
+    field: keyof LayerTimes,
+    stageMs: number | undefined,
+    estimateOf: (layer: number) => number,
+  ) => {
+    const factor = stageMs === undefined ? undefined : factorOf(range, stageMs, estimateOf);
+    if (factor === undefined) return;
+    hasLearnt = true;
     const entry = measurements[key] ?? {};
     measurements[key] = entry;
     for (const kind of kindsIn(card, range)) {
       const times = entry[kind] ?? {};
       entry[kind] = times;
       const known = times[field];
-      const time = timeOf(kind);
+      const time = factor * estimateOf(layerOf(card, kind));
       times[field] = known === undefined ? time : known + WEIGHT * (time - known);
     }
   };
-  if (stepTimeMs !== null && steps >= MIN_STEPS && tokens === steps) {
-    const factor = decodeFactor(card, node, range, stepTimeMs);
-    if (factor === undefined) return false;
-    note('decodeMs', (kind) => factor * estimatedDecodeMs(card, layerOf(card, kind), node, ONE_ROW));
-    return true;
-  }
-  if (
-    stepTimeMs === null &&
-    tokens >= steps * MIN_CHUNK_TOKENS &&
-    busyShare > 0 &&
-    busyShare < MAX_BUSY_SHARE
-  ) {
-    const stageMsPerToken = (busyShare * 1000) / after.tokensPerSecond;
-    const flops = (layer: number) => card.layerFlops[layer] ?? 0;
-    let total = 0;
-    for (let layer = range.start; layer < range.end; layer++) total += flops(layer);
-    if (!(total > 0) || !Number.isFinite(stageMsPerToken)) return false;
-    note('prefillMsPerToken', (kind) => (stageMsPerToken * flops(layerOf(card, kind))) / total);
-    return true;
-  }
-  return false;
+  const layersMs = decodeStepMs(before, after);
+  const headTime = range.end === card.layerCount ? headMs(card, node, 1) : 0;
+  const decodeMs = layersMs === undefined ? undefined : layersMs - STAGE_OVERHEAD_MS - headTime;
+  note('decodeMs', decodeMs, (layer) => estimatedDecodeMs(card, layer, node, ONE_ROW));
+  const { tokens, ms } = after.prefill ?? {};
+  // shorter beginnings cost more a token, as the estimate has it
+  const share = tokens === undefined ? 1 : chunkShare(card, node, range, tokens);
+  const prefillMs = ms === undefined ? undefined : ((ms - STAGE_OVERHEAD_MS) * share) / CHUNK_TOKENS;
+  note(
+    'prefillMsPerToken',
+    prefillMs,
+    (layer) => estimatedPrefillMs(card, layer, node, CHUNK_TOKENS, 0) / CHUNK_TOKENS,
+  );
+  return hasLearnt;
+}
+
+/** The mean time of a step, where all of the interval's steps were one row's decode steps. */
+function decodeStepMs(before: StageStats | undefined, after: StageStats): number | undefined {
+  if (!before || after.stepTimeMs === null) return undefined;
+  const steps = after.stepsTotal - before.stepsTotal;
+  const tokens = after.tokensTotal - before.tokensTotal;
+  return steps >= MIN_STEPS && tokens === steps ? after.stepTimeMs : undefined;
 }
 
 /** How much longer than the estimate a stage's layers took. */
-function decodeFactor(
-  card: ModelCard,
-  node: PlannerNode,
-  range: LayerRange,
-  stepTimeMs: number,
+function factorOf(
+  { start, end }: LayerRange,
+  stageMs: number,
+  estimateOf: (layer: number) => number,
 ): number | undefined {
   let estimate = 0;
-  for (let layer = range.start; layer < range.end; layer++)
-    estimate += estimatedDecodeMs(card, layer, node, ONE_ROW);
-  const head = range.end === card.layerCount ? headMs(card, node, 1) : 0;
-  const layersMs = stepTimeMs - STAGE_OVERHEAD_MS - head;
-  return layersMs > 0 && estimate > 0 ? layersMs / estimate : undefined;
+  for (let layer = start; layer < end; layer++) estimate += estimateOf(layer);
+  const factor = stageMs / estimate;
+  return factor > 0 && Number.isFinite(factor) ? factor : undefined;
+}
+
+/** How many times as long as so many tokens a full chunk is estimated to take. */
+function chunkShare(card: ModelCard, node: PlannerNode, { start, end }: LayerRange, tokens: number): number {
+  const estimate = (count: number) => {
+    let ms = 0;
+    for (let layer = start; layer < end; layer++) ms += estimatedPrefillMs(card, layer, node, count, 0);
+    return ms;
+  };
+  return estimate(CHUNK_TOKENS) / estimate(tokens);
 }
 
 function kindsIn(card: ModelCard, { start, end }: LayerRange): Set<LayerKind> {

@@ -1,6 +1,6 @@
 // One stream over several Macs by tensor parallelism, for comparing the cost model with what others published: the planner
 // itself makes pipelines.
-import { activeLayerBytes, BANDWIDTH_SHARE, LAYER_OVERHEAD_MS } from '../../../controller/planner/cost.ts';
+import { activeLayerBytes, BANDWIDTH_SHARE, layerOverheadMs } from '../../../controller/planner/cost.ts';
 import type { PlannerNode } from '../../../controller/planner/inputs.ts';
 import type { ModelCard } from '../../../protocol/plan.ts';
 
@@ -13,8 +13,8 @@ const ALL_REDUCES_PER_LAYER = 2;
 export function tensorParallelDecode(card: ModelCard, node: PlannerNode, nodes: number): number {
   const perNode = node.bandwidthGBps * BANDWIDTH_SHARE * 1e6 * nodes;
   let ms = card.headBytes / perNode;
-  for (const [layer, kind] of card.layerKinds.entries()) {
-    ms += activeLayerBytes(card, layer, 1) / perNode + LAYER_OVERHEAD_MS[kind];
+  for (const layer of card.layerKinds.keys()) {
+    ms += activeLayerBytes(card, layer, 1) / perNode + layerOverheadMs(card, layer);
     if (nodes > 1) ms += ALL_REDUCES_PER_LAYER * ALL_REDUCE_MS;
   }
   return 1000 / ms;

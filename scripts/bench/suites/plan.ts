@@ -2,7 +2,7 @@
 // planning takes.
 import { findPlan } from '../../../controller/planner/planner.ts';
 import { type Figure, figure, median, type SuiteContext } from '../figure.ts';
-import { measuredHere } from '../plan/measured-here.ts';
+import { measuredHere, prefillHere } from '../plan/measured-here.ts';
 import { NOT_PREDICTED, PUBLISHED, type Published } from '../plan/published.ts';
 import { randomCluster } from '../plan/random-cluster.ts';
 
@@ -35,7 +35,12 @@ export async function planSuite({ say, rounds = ROUNDS }: SuiteContext): Promise
       });
     }),
   );
-  return [...PUBLISHED.map(comparison), await measuredHere(rounds, say), ...times];
+  return [
+    ...PUBLISHED.map(comparison),
+    await measuredHere(rounds, say),
+    ...(await prefillHere(rounds, say)),
+    ...times,
+  ];
 }
 
 function comparison({ what, source, published, predict, isCalibration, fails }: Published): Figure {

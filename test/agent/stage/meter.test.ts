@@ -29,3 +29,17 @@ test('an interval tells what happened in it, and the next begins anew', () => {
     hopBytesPerSecond: 500,
   });
 });
+
+test('the beginning of a prompt is told, the longest of an interval, when nothing else is in its step', () => {
+  const meter = new Meter(0);
+  const begin = (count: number) => ({ ...chunk, count });
+  meter.step([begin(63)], 50);
+  meter.step([begin(300), decode], 400);
+  meter.step([{ ...begin(512), position: 512 }], 900);
+  assert.equal('prefill' in meter.report(1_000, 0), false);
+  meter.step([begin(64)], 60);
+  meter.step([begin(512)], 500);
+  meter.step([begin(200)], 210);
+  assert.deepEqual(meter.report(2_000, 0).prefill, { tokens: 512, ms: 500 });
+  assert.equal(meter.report(3_000, 0).prefill, undefined);
+});

@@ -6,8 +6,9 @@ import { test } from 'node:test';
 import pino from 'pino';
 import { MeasurementStore } from '../../../controller/measurement-store.ts';
 import { builtinCard } from '../../../controller/models/builtin.ts';
+import { estimatedPrefillMs, prefillLayerMs } from '../../../controller/planner/cost.ts';
 import { learn, type Measurements, measuredLayers } from '../../../controller/planner/measurements.ts';
-import { stageDecodeMs } from '../../../controller/planner/predict.ts';
+import { predictPrefill, stageDecodeMs } from '../../../controller/planner/predict.ts';
 import type { StageStats } from '../../../protocol/stage.ts';
 import { node } from './support.ts';
 
@@ -59,28 +60,38 @@ test('steps of several rows, mixed ones and few of them teach nothing', () => {
   no(begin, { stepsTotal: 102, tokensTotal: 102, stepTimeMs: 5 });
   no(begin, { stepsTotal: 110, tokensTotal: 140, stepTimeMs: 5 });
   no(begin, { stepsTotal: 110, tokensTotal: 110, stepTimeMs: 0 });
-  no(begin, { stepsTotal: 101, tokensTotal: 110, tokensPerSecond: 20, busyShare: 0.5 });
-  no(begin, { stepsTotal: 101, tokensTotal: 612, tokensPerSecond: 1_000, busyShare: 1 });
+  no(begin, { stepsTotal: 101, tokensTotal: 612, prefill: { tokens: 512, ms: 0.01 } });
   assert.deepEqual(measurements, {});
 });
 
-test('chunks teach what a token of prefill takes; a hiccup moves it a little', () => {
-  const measurements: Measurements = {};
-  const begin = stats({ stepsTotal: 100, tokensTotal: 100 });
-  const chunk = (busyShare: number) =>
-    learn(
-      measurements,
-      card,
-      at,
-      begin,
-      stats({ stepsTotal: 101, tokensTotal: 612, tokensPerSecond: 1_000, busyShare }),
-    );
-  const time = () => measuredLayers(measurements, at.node.chip, card)?.experts?.prefillMsPerToken as number;
-  assert.equal(chunk(0.41), true);
-  // 41 equal layers, and 0.41 ms a token of the stage
-  assert.ok(Math.abs(time() - 0.01) < 1e-9, `${time()}`);
-  chunk(0.82);
-  assert.ok(time() > 0.01 && time() < 0.013);
+test('the beginnings of prompts teach what prefill takes, short ones as long ones; a hiccup moves it a little', () => {
+  const placed = (measured: ReturnType<typeof measuredLayers>) => ({
+    card,
+    stages: [{ node: { ...at.node, measured }, range: at.range }],
+    links: [],
+  });
+  const chunkMs = (tokens: number, measured?: ReturnType<typeof measuredLayers>) =>
+    (1000 * tokens) / predictPrefill(placed(measured), tokens);
+  for (const tokens of [64, 512]) {
+    const measurements: Measurements = {};
+    const teach = (times: number) => {
+      const after = stats({ prefill: { tokens, ms: times * chunkMs(tokens) } });
+      return learn(measurements, card, at, stats({}), after);
+    };
+    const now = () => chunkMs(512, measuredLayers(measurements, at.node.chip, card)) / chunkMs(512);
+    assert.equal(teach(3), true);
+    assert.ok(Math.abs(now() - 3) < 0.02, `${tokens} tokens: ${now()}`);
+    teach(8);
+    assert.ok(now() > 3.5 && now() < 4.5, `${now()}`);
+  }
+});
+
+test('a measured chunk knows nothing of what is before it: that is added', () => {
+  const one = { ...at.node, measured: { experts: { prefillMsPerToken: 0.01 } } };
+  const added = prefillLayerMs(card, 30, one, 512, 4_096) - prefillLayerMs(card, 30, one, 512, 0);
+  const estimate = estimatedPrefillMs(card, 30, one, 512, 4_096) - estimatedPrefillMs(card, 30, one, 512, 0);
+  assert.ok(Math.abs(added - estimate) < 1e-6 && added > 0, `${added} ${estimate}`);
+  assert.ok(Math.abs(prefillLayerMs(card, 30, one, 512, 0) - 5.12) < 1e-9);
 });
 
 test('they survive a restart, and a damaged file only costs what it held', async (t) => {

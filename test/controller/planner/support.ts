@@ -30,6 +30,7 @@ export function cardWith(fields: Partial<ModelCard> & { layerBytes: number[] }):
     layerFlops: new Array(layerCount).fill(0),
     headFlops: 0,
     attentionPairFlops: 0,
+    hasLatentAttention: false,
     kvValuesPerTokenLayer: 0,
     ...fields,
   };
