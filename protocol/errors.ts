@@ -86,7 +86,10 @@ export const ERRORS = {
   },
   pairing_wait: { status: 429, solve: 'Try again when the time in the message is over.' },
   pairing_failed: { status: 503, solve: 'Try again; if it repeats, the log of the node has the reason.' },
-  not_enough_nodes: { status: 503, solve: 'Start an agent on more machines: `espalier agent`.' },
+  not_enough_nodes: {
+    status: 503,
+    solve: 'Use more or larger machines, or a smaller model; on each machine: `espalier agent`.',
+  },
   nodes_unlinked: {
     status: 503,
     solve:

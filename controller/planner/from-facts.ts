@@ -18,7 +18,8 @@ export interface ToldFacts {
 export function plannerNode({ facts, machine }: ToldFacts, measured?: MeasuredLayers): PlannerNode {
   const { id, name, chip: chipText, memoryBytes, memoryLimitBytes = Number.POSITIVE_INFINITY } = facts;
   const isMac = facts.platform === 'darwin' && facts.arch === 'arm64';
-  const chip = chipOf(chipText, memoryBytes);
+  // the engine of any other machine runs on its CPU, whatever that is called (Intel has an m3)
+  const chip = chipOf(isMac ? chipText : '', memoryBytes);
   const limit = isMac ? machine?.gpuMemoryLimit : undefined;
   const estimate = isMac ? estimatedGpuBytes(memoryBytes) : Math.floor(memoryBytes * CPU_SHARE);
   const usableBytes = limit?.bytes ?? estimate;

@@ -23,6 +23,10 @@ const SEPARATOR = /\s*(?:[,;+&\n]|\b(?:and|with|over|via|plus)\b)\s*/i;
 const MEMORY = /(\d+(?:\.\d+)?)\s*(gb|gib|g|tb|tib)\b/i;
 const LIMIT = /\blimit(?:ed)?(?:\s+to|\s+of)?\s*[:=]?\s*(\d+(?:\.\d+)?)\s*(?:gb|gib|g)\b/i;
 const COUNT = /(?:^|\s)(\d+)\s*[x×](?=\s|$|[a-z])|(?:^|\s)[x×]\s*(\d+)(?=\s|$)|^(\d+)\s+(?=[a-z])/i;
+/** Numbers that count no Macs: `-3x`, `1.5x`. */
+const NO_COUNT = /(?:^|\s)(?:[-+]\s*\d|\d*[.]\d+\s*[x×])/;
+/** The smallest Mac with Apple's chips has 8 GB; eight times the largest of today. */
+const MEMORY_GB = { least: 8, most: 4_096 };
 const CHIP = /\bm\d+(?:\s+(?:pro|max|ultra))?\b/i;
 const NETWORKS: readonly [RegExp, LinkName][] = [
   [/\b10\s*(?:gbe|gbit|gb\/s|g\s*ethernet|gigabit)/i, '10gbe'],
@@ -63,10 +67,16 @@ function parseMacs(part: string, before: readonly PlannerNode[]): PlannerNode[] 
   const memory = MEMORY.exec(rest);
   const memoryBytes = bytesOf(memory?.[1], memory?.[2]);
   if (memoryBytes === undefined) throw misunderstood(part, memoryHint(part));
+  const memoryGB = memoryBytes / 2 ** 30;
+  if (!(memoryGB >= MEMORY_GB.least && memoryGB <= MEMORY_GB.most))
+    throw new EspalierError(
+      'bad_option',
+      `--hardware: "${part}": a Mac's memory is from ${MEMORY_GB.least} GB to ${MEMORY_GB.most / 1024} TB`,
+    );
   // without the memory, or `512 GB M3 Ultra` would be 512 of them
   const counted = COUNT.exec(rest.replace(MEMORY, ' ').trim());
   const count = Number(counted?.[1] ?? counted?.[2] ?? counted?.[3] ?? 1);
-  if (!(count >= 1 && count <= MAX_BEAM_NODES))
+  if (NO_COUNT.test(rest) || !(count >= 1 && count <= MAX_BEAM_NODES))
     throw new EspalierError(
       'bad_option',
       `--hardware: "${part}": a number of Macs from 1 to ${MAX_BEAM_NODES}`,

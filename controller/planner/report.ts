@@ -8,6 +8,7 @@ import type {
   StageReport,
 } from '../../protocol/plan-report.ts';
 import { modelBytes } from '../models/card-of.ts';
+import { CHIPS } from './chips.ts';
 import { BANDWIDTH_SHARE, decodeLayerBytes, ONE_ROW, TYPICAL_CONTEXT_TOKENS } from './cost.ts';
 import type { PlanRequest } from './inputs.ts';
 import { planLimits } from './limits.ts';
@@ -136,9 +137,10 @@ function assumptions({ card, stages, links }: Placed): string[] {
   const told = new Map<string, string>();
   for (const { node } of stages) {
     if (node.measured) continue;
+    const known = CHIPS.some(({ name }) => name === node.chip) ? '' : ', which is in no table of chips';
     told.set(
       node.chip,
-      `${node.chip}: ${node.bandwidthGBps} GB/s of memory bandwidth, of which decoding is taken to reach ${BANDWIDTH_SHARE}, and ${node.computeTflops} TFLOPS (estimates)`,
+      `${node.chip}${known}: ${node.bandwidthGBps} GB/s of memory bandwidth, of which decoding is taken to reach ${BANDWIDTH_SHARE}, and ${node.computeTflops} TFLOPS (estimates)`,
     );
   }
   const guessed = stages.filter(({ node }) => node.usableSource === 'estimate');

@@ -18,7 +18,12 @@ const SHORTEST_CONTEXT_TOKENS = 1_024;
 export function shortageError(request: PlanRequest, fits: (request: PlanRequest) => boolean): EspalierError {
   const { card } = request;
   const nodes = candidates(request);
-  if (nodes.length === 0) return new EspalierError('not_enough_nodes', 'no node is connected');
+  if (nodes.length === 0 && request.nodes.length > 0) {
+    const names = request.nodes.map(({ name }) => name).join(', ');
+    return new EspalierError('bad_option', `--exclude leaves none of the nodes (${names})`);
+  }
+  if (nodes.length === 0)
+    return new EspalierError('not_enough_nodes', 'no node is connected that may be used (see --exclude)');
   if (request.unlinked?.length && fits({ ...request, unlinked: [] })) return unlinkedError(request, nodes);
   const remedies = [shorterContext(request, fits), smallerModel(request, fits), moreNodes(request, fits)];
   const known = remedies.filter((remedy) => remedy !== undefined);

@@ -43,6 +43,9 @@ test('facts become nodes: a Mac by its chip and GPU limit, any other machine by 
     ['M2 Ultra', 800, 48 * GIB, 2],
   );
   assert.deepEqual([box?.chip, box?.usableBytes, box?.valueBytes], ['AMD Ryzen', 24 * GIB, 4]);
+  const m3 = facts('m3', { platform: 'linux', arch: 'x64', chip: 'Intel(R) Core(TM) m3-7Y30' });
+  const [intel] = planRequest(card, { ...known, nodes: [{ facts: m3 }] }, DEFAULT_PLANNING, undefined).nodes;
+  assert.deepEqual([intel?.chip, intel?.bandwidthGBps], [m3.chip, box?.bandwidthGBps]);
 });
 
 test('what a Mac says of its GPU’s limit comes before the guess, and a guess of its own stays one', () => {

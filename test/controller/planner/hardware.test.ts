@@ -82,6 +82,10 @@ test('what is not understood is named, with an example', () => {
   );
   refused('2x M2 Ultra 192GB, thunderbolt star', /no star/);
   refused('0x M2 Ultra 192GB', /a number of Macs from 1 to 64/);
+  for (const count of ['-3x', '1.5x', '.5x'])
+    refused(`${count} M2 Ultra 192GB`, /a number of Macs from 1 to 64|is not understood/);
+  for (const memory of ['0GB', '7GB', '4097GB', '99999999GB'])
+    refused(`M2 Ultra ${memory}`, /a Mac's memory is from 8 GB to 4 TB/);
   refused('999999x M2 Ultra 192GB', /a number of Macs from 1 to 64/);
   refused('40x M2 Ultra 192GB + 40x M2 Ultra 192GB', /80 nodes; at most 64/);
   refused(

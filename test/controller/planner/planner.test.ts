@@ -227,9 +227,13 @@ describe('pins', () => {
       code: 'not_enough_nodes',
       message: /a has 7\.5 GiB for it, 4\.5 GiB .* are missing.*other nodes than the pinned ones/,
     });
+    assert.throws(() => makePlan(request({ nodes: [node('a')], pins: { exclude: ['a'] } })), {
+      code: 'bad_option',
+      message: '--exclude leaves none of the nodes (a)',
+    });
     assert.throws(() => makePlan(request({ nodes: [] })), {
       code: 'not_enough_nodes',
-      message: /no node is connected/,
+      message: /no node is connected that may be used/,
     });
   });
 });
