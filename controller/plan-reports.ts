@@ -3,6 +3,7 @@ import type { Plan } from '../protocol/plan.ts';
 import type { PlanReport } from '../protocol/plan-report.ts';
 import type { PlanAdvice } from './planner/advice.ts';
 import type { PlanRequest } from './planner/inputs.ts';
+import { withLinksOfToday } from './planner/planner.ts';
 import { planReport } from './planner/report.ts';
 
 export interface PlanInForce {
@@ -25,7 +26,8 @@ export class PlanReports {
   async report({ epoch, plan }: PlanInForce, request: PlanRequest): Promise<PlanReport> {
     if (this.#advice?.epoch !== epoch) this.#advice = { epoch, told: this.#advise(request, plan) };
     try {
-      return planReport(request, plan, { epoch, ...(await this.#advice.told) });
+      // a link may have been measured, or measured anew, since the plan was made
+      return planReport(request, withLinksOfToday(request, plan), { epoch, ...(await this.#advice.told) });
     } catch (error) {
       if (this.#advice?.epoch === epoch) this.#advice = undefined;
       throw error;

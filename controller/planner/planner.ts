@@ -117,6 +117,14 @@ interface SearchSpace {
   isSmall: boolean;
 }
 
+/** A plan with the links that its hops would take today; where one is missing, as it is. */
+export function withLinksOfToday(request: PlanRequest, plan: Plan): Plan {
+  const problem = problemOf(request, request.nodes);
+  const order = plan.stages.map(({ nodeId }) => request.nodes.findIndex(({ id }) => id === nodeId));
+  const ways = order.includes(-1) ? undefined : layoutWays(problem, order, Number.POSITIVE_INFINITY);
+  return ways ? { ...plan, links: ways.map(({ link }) => link) } : plan;
+}
+
 /** @returns the layout, and how long its links may be busy at most, which decides between several of them */
 function search(
   problem: Problem,

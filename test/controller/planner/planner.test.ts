@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { NodeLink, PlanRequest } from '../../../controller/planner/inputs.ts';
 import { estimatedLink, UNKNOWN_LINK } from '../../../controller/planner/links.ts';
-import { costOf, findPlan, makePlan } from '../../../controller/planner/planner.ts';
+import { costOf, findPlan, makePlan, withLinksOfToday } from '../../../controller/planner/planner.ts';
 import { planReport } from '../../../controller/planner/report.ts';
 import { isBetterEnough } from '../../../controller/planner/stability.ts';
 import { KV_BLOCK_TOKENS } from '../../../protocol/limits.ts';
@@ -336,4 +336,15 @@ test('a running plan gives way only to one that is worth it', () => {
   assert.equal(isWorthIt({ ...withOne(800), goal: 'latency' }), false, 'one stream would gain a hop');
   assert.equal(isWorthIt({ ...withOne(1200), goal: 'latency' }), true);
   assert.equal(costOf({ ...asked, nodes: [node('a')] }, plan), undefined, 'a node is gone');
+});
+
+test('a plan in force is shown with its links as they are measured today', () => {
+  const asked = request({ nodes: [node('a'), node('b')], otherLink: UNKNOWN_LINK });
+  const plan = makePlan(asked);
+  assert.deepEqual(plan.links, [UNKNOWN_LINK, UNKNOWN_LINK]);
+  const link = { ...estimatedLink('thunderbolt-4'), source: 'measured' as const };
+  const now = { ...asked, links: [{ between: ['b', 'a'] as const, link }] };
+  assert.deepEqual(withLinksOfToday(now, plan), { ...plan, links: [link, link] });
+  assert.equal(withLinksOfToday({ ...now, unlinked: [['a', 'b']] }, plan), plan);
+  assert.equal(withLinksOfToday({ ...now, nodes: [node('a')] }, plan), plan);
 });
