@@ -116,6 +116,8 @@ export const MAX_FRAME_OPS_BYTES = 8 * MIB;
 export const HOP_BEAT_MS = 1_000;
 /** A hop from which nothing came for so long, beyond what its sender announced, is lost: three beats and a half. */
 export const HOP_SILENCE_MS = 3_500;
+/** A stage that refuses its hop for so long is gone. */
+export const HOP_REFUSED_MS = 1_000;
 /** A hop's first frame must come this soon after its socket opens. */
 export const HOP_HELLO_TIMEOUT_MS = 3_000;
 /** Frames waiting in a stage: twice as many as the most stages a ring has. */

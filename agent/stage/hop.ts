@@ -7,7 +7,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createServer as createTls, type TLSSocket } from 'node:tls';
 import { Doorkeeper } from '../../protocol/doorkeeper.ts';
 import type { Credentials, Fingerprint } from '../../protocol/identity.ts';
-import { HOP_HELLO_TIMEOUT_MS, HOP_SILENCE_MS, LINK_TIMEOUT_MS } from '../../protocol/limits.ts';
+import {
+  HOP_HELLO_TIMEOUT_MS,
+  HOP_REFUSED_MS,
+  HOP_SILENCE_MS,
+  LINK_TIMEOUT_MS,
+} from '../../protocol/limits.ts';
 import { formatHostPort, type HostPort } from '../../protocol/node.ts';
 import { dialTls, peerFingerprint, serverTls } from '../../protocol/tls.ts';
 import { SilenceWatch } from '../silence-watch.ts';
@@ -201,7 +206,8 @@ export class HopClient {
     from?: string | undefined,
     signal?: AbortSignal,
   ): Promise<HopClient> {
-    const deadline = performance.now() + LINK_TIMEOUT_MS;
+    const begin = performance.now();
+    const deadline = begin + LINK_TIMEOUT_MS;
     for (;;) {
       try {
         const socket = await connect(next, keys, from);
@@ -217,7 +223,9 @@ export class HopClient {
         return hop;
       } catch (error) {
         signal?.throwIfAborted();
-        if (performance.now() > deadline) {
+        // its port was told when it was open: who refuses now is gone
+        const isGone = (error as NodeJS.ErrnoException).code === 'ECONNREFUSED';
+        if (performance.now() > (isGone ? begin + HOP_REFUSED_MS : deadline)) {
           throw new Error(
             `the next stage at ${formatHostPort(next)} cannot be reached: ${(error as Error).message}`,
           );

@@ -39,6 +39,8 @@ export class StageWorker {
   #epoch = 0;
   /** for how long reading a layer may keep it from speaking, while it reads */
   #readingMs = 0;
+  /** the silence that was last announced */
+  #saidMs = 0;
   #beats = 0;
   /** loads, moves and links run one after the other */
   #turn: Promise<void> = Promise.resolve();
@@ -160,7 +162,11 @@ export class StageWorker {
           // said before the process falls silent; short steps need no announcement
           if (this.#pace.busyMs > 0) this.#say();
         },
-        stepEnds: () => this.#pace.end(performance.now()),
+        stepEnds: () => {
+          this.#pace.end(performance.now());
+          // an announcement that outlives its step would hide a freeze
+          if (this.#saidMs > this.#busyMs) this.#say();
+        },
       },
       {
         onLinked: () => this.#send({ kind: 'linked', epoch }),
@@ -224,6 +230,7 @@ export class StageWorker {
   /** Tells the agent and the next stage at once, before it falls silent. */
   #say(): void {
     const busyMs = this.#busyMs;
+    this.#saidMs = busyMs;
     this.#send({ kind: 'beat', busyMs });
     this.#place?.beat(busyMs);
   }
@@ -233,6 +240,7 @@ export class StageWorker {
     const { stuck } = this.#pace;
     if (stuck !== undefined) this.#die(new EspalierError('no_progress', stuck));
     const busyMs = this.#busyMs;
+    this.#saidMs = busyMs;
     this.#send({ kind: 'beat', busyMs });
     if (++this.#beats % BEATS_PER_HOP_BEAT === 0) this.#place?.beat(busyMs);
   }
