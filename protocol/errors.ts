@@ -100,6 +100,10 @@ export const ERRORS = {
     solve:
       'From a checkout, `npm start` installs what node-mlx needs. From the npm package: `npm rebuild @frost-beta/mlx` on a Mac, `apt-get install libopenblas0 liblapack3` on Debian and Ubuntu.',
   },
+  disk_full: {
+    status: 503,
+    solve: 'Free some space on the disk of the node and the folder that the message names.',
+  },
   old_epoch: { status: 503, solve: 'Send the request again: the cluster was just deployed anew.' },
   // start-up
   port_taken: { status: 500, solve: 'Choose another port with --port, or stop the program that has it.' },

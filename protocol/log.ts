@@ -3,6 +3,9 @@
 import { type Logger, pino } from 'pino';
 import pretty from 'pino-pretty';
 
+/** Lines that cannot be written wait for better times, up to this. */
+const MAX_UNWRITTEN_BYTES = 1024 * 1024;
+
 /** @param name of the process, shown in each line; level from ESPALIER_LOG (default info) */
 export function createLog(name: string): Logger {
   const level = process.env.ESPALIER_LOG ?? 'info';
@@ -13,5 +16,8 @@ export function createLog(name: string): Logger {
       pretty({ destination: 2, sync: true, colorize, ignore: 'pid,hostname', translateTime: 'HH:MM:ss' }),
     );
   }
-  return pino({ name, level, base: { pid: process.pid } }, pino.destination({ dest: 2, sync: true }));
+  const destination = pino.destination({ dest: 2, sync: true, maxLength: MAX_UNWRITTEN_BYTES });
+  // where standard error goes to a disk that is full, lines are lost; the process has better things to do than to end
+  destination.on('error', () => undefined);
+  return pino({ name, level, base: { pid: process.pid } }, destination);
 }

@@ -3,6 +3,7 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { EspalierError } from '../../protocol/errors.ts';
 import { isAlive } from '../../protocol/home-lock.ts';
 
 const PREFIX = 'espalier-';
@@ -12,8 +13,15 @@ function baseDir(): string {
   return statSync(ramDisk, { throwIfNoEntry: false })?.isDirectory() ? ramDisk : tmpdir();
 }
 
+/** @throws EspalierError disk_full, or what else keeps it from being made */
 export function makeScratchDir(): string {
-  return mkdtempSync(join(baseDir(), `${PREFIX}${process.pid}-`));
+  const base = baseDir();
+  try {
+    return mkdtempSync(join(base, `${PREFIX}${process.pid}-`));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    throw new EspalierError('disk_full', `there is no space for a stage's scratch folder in ${base}`);
+  }
 }
 
 /** Removes the folders of agents that are no more. */
