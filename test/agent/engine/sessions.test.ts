@@ -222,3 +222,63 @@ describe('a fault', () => {
     });
   });
 });
+
+describe('a stage that is told what stays', () => {
+  const faultsOf = (faults: Fault[]) => faults.map(({ session, message }) => [session, message]);
+
+  test('keeps the first tokens of the named ones without their requests, and nothing else', () => {
+    const play = new Play();
+    for (const id of [1, 2, 3]) {
+      play.open(id);
+      play.write(id, 0, 40);
+    }
+    play.calls.length = 0;
+    const kept = [
+      { session: 1, length: 40 },
+      { session: 3, length: 20 },
+    ];
+    assert.deepEqual(play.sessions.sync(kept), []);
+    assert.deepEqual(play.calls, ['2 drops', '1 trims to 40', '3 trims to 20']);
+    assert.deepEqual([play.length(1), play.length(2), play.length(3)], [40, undefined, 20]);
+    assert.equal(play.sessions.running, 0);
+    assert.equal(play.open(4, { session: 3, length: 20, take: true }), undefined);
+  });
+
+  test('says of those that it has not, or has given up, that they cannot stay, as often as it is told', () => {
+    const play = new Play();
+    for (const id of [1, 2]) {
+      play.open(id);
+      play.write(id, 0, 40);
+    }
+    play.sessions.fail(2, 'engine_failed', 'damaged');
+    const kept = [
+      { session: 1, length: 41 },
+      { session: 2, length: 40 },
+      { session: 9, length: 20 },
+    ];
+    assert.deepEqual(faultsOf(play.sessions.sync(kept)), [
+      [1, 'layers 4–7: session 1 has no 41 tokens'],
+      [2, 'layers 4–7: session 2 was given up'],
+      [9, 'layers 4–7: session 9 has no 20 tokens'],
+    ]);
+    assert.deepEqual(
+      play.sessions.sync(kept).map(({ session }) => session),
+      [1, 2, 9],
+    );
+    assert.deepEqual([play.length(1), play.length(2)], [undefined, undefined]);
+    // their numbers are free
+    assert.equal(play.open(2), undefined);
+  });
+
+  test('forgets all where it is told so', () => {
+    const play = new Play();
+    play.open(1);
+    play.write(1, 0, 40);
+    play.sessions.fail(7, 'engine_failed', 'x');
+    play.sessions.clear();
+    assert.deepEqual(
+      [play.length(1), play.sessions.isFaulty(7), play.calls.at(-1)],
+      [undefined, false, '1 drops'],
+    );
+  });
+});

@@ -10,6 +10,7 @@ import {
 } from '../../../agent/stage/frame.ts';
 import type { Sampling } from '../../../protocol/generate.ts';
 import {
+  MAX_CONTINUED_OPENS,
   MAX_FAULT_CHARS,
   MAX_LOGIT_BIAS,
   MAX_SESSIONS,
@@ -34,7 +35,23 @@ const step: StepFrame = {
       maxTokens: 5,
       stopIds: [],
       promptIds: [0, 9, 300],
+      generated: {
+        count: 131,
+        counts: [
+          [3, 1],
+          [129_279, 130],
+        ],
+      },
       from: { session: 4, length: 70_000, take: true },
+    },
+    {
+      op: 'open',
+      session: 11,
+      requestId: 'r11',
+      sampling: GREEDY,
+      maxTokens: 5,
+      stopIds: [],
+      generated: { count: 2 },
     },
     { op: 'keep', session: 5 },
     { op: 'trim', session: 6, length: 0 },
@@ -50,6 +67,14 @@ const frames: Frame[] = [
   { kind: 'hello', epoch: 7, fromStage: 2, hopToken: 'a-token-of-this-deployment' },
   step,
   { kind: 'step', epoch: 7, step: 2, ops: [{ op: 'drop', session: 8 }], rows: [] },
+  { kind: 'beat', epoch: 7, busyMs: 30_000 },
+  {
+    kind: 'step',
+    epoch: 8,
+    step: 1,
+    ops: [{ op: 'sync', sessions: [{ session: 4, length: 70_000 }] }],
+    rows: [],
+  },
   {
     kind: 'tokens',
     epoch: 7,
@@ -91,6 +116,7 @@ for (const [what, frame, message] of [
   ['too wide a hidden state', spoiled(24, 1 << 20), /wide/],
   ['too large a hidden state', spoiled(28, 0x7fffffff), /hidden state/],
   ['fewer bytes than its rows need', spoiled(28, 12), /need/],
+  ['a beat that carries something', spoiled(4, 0x00030000 + PROTOCOL_VERSION), /a beat of/],
 ] as const) {
   test(`a frame with ${what} is refused before memory is taken for it`, () => {
     assert.throws(
@@ -111,12 +137,23 @@ test('the operations of a step fit, if every session there can be opens with all
     ]),
   };
   const promptIds = Array.from({ length: MAX_VOCABULARY }, (_, id) => id);
+  const counts = promptIds.map((id): [number, number] => [id, 1]);
   const ops = Array.from({ length: MAX_SESSIONS }, (_, i): SessionOp => {
     const stopIds = Array.from({ length: 64 }, (_, id) => MAX_VOCABULARY - 1 - id);
     const requestId = '\u0001'.repeat(100);
     const session = 2 ** 32 - 1 - i;
     const from = { session: session - 100, length: 1e6, take: false };
-    return { op: 'open', session, requestId, sampling, maxTokens: 1e6, stopIds, promptIds, from };
+    const open = {
+      op: 'open',
+      session,
+      requestId,
+      sampling,
+      maxTokens: 1e6,
+      stopIds,
+      promptIds,
+      from,
+    } as const;
+    return i < MAX_CONTINUED_OPENS ? { ...open, generated: { count: 1e6, counts } } : open;
   });
   for (let session = 0; session < MAX_SESSIONS; session++) {
     ops.push({ op: 'keep', session: 2 ** 32 - 1 - session });

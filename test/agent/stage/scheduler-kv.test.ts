@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Scheduler, type SchedulerOptions } from '../../../agent/stage/scheduler.ts';
-import { KV_BLOCK_TOKENS } from '../../../protocol/limits.ts';
+import type { Sampling } from '../../../protocol/generate.ts';
+import { KV_BLOCK_TOKENS, MAX_CONTINUED_OPENS } from '../../../protocol/limits.ts';
 import { GREEDY } from '../../support/sampling.ts';
 import { line } from '../../support/transcript.ts';
 
@@ -20,11 +21,13 @@ const OPTIONS: SchedulerOptions = {
 /** `count` tokens of a text of its own. */
 const text = (seed: number, count: number) => Array.from({ length: count }, (_, i) => seed * 10_000 + i);
 
+const REQUEST = { requestId: 'a', maxTokens: 1000, stopIds: [1], sampling: GREEDY };
+
 class Play {
   readonly scheduler: Scheduler;
 
-  constructor(options: Partial<SchedulerOptions> = {}) {
-    this.scheduler = new Scheduler({ ...OPTIONS, ...options });
+  constructor(options: Partial<SchedulerOptions> = {}, before?: Scheduler) {
+    this.scheduler = new Scheduler({ ...OPTIONS, ...options }, before);
   }
 
   ask(requestId: string, promptIds: number[], maxTokens = 1000): void {
@@ -153,6 +156,88 @@ describe('prefix reuse', () => {
     assert.equal(play.step(50, [2]), '#2 =s1 +b(copies 99 of s1) s2@99×1!');
     assert.equal(play.step(), '#3 -s2');
     assert.equal(play.scheduler.kvUse.keptTokens, BLOCK);
+  });
+});
+
+describe('after a ring that broke', () => {
+  /** Asks for a and b, of which b has a step in flight, and ends the ring there. */
+  function broken(): Play {
+    const play = new Play({ stageCount: 2 });
+    play.ask('a', text(1, 100));
+    assert.equal(play.step(50, [1]), '#1 +a s1@0×100!');
+    play.ask('b', text(2, 40));
+    assert.deepEqual(play.fly(), ['#2 =s1 +b s2@0×40!']);
+    play.land(2, 2);
+    assert.deepEqual(play.fly(), ['#3 s2@40×1!']);
+    return play;
+  }
+
+  test('only what came back from all stages stays, and nothing begins before all have heard it', () => {
+    const play = new Play({ stageCount: 2 }, broken().scheduler);
+    play.ask('b', [...text(2, 40), 50]);
+    assert.deepEqual(play.fly(), ['#1 sync(s1:100 s2:40)'], 'one step alone, though two have room');
+    play.land(1);
+    assert.deepEqual(play.fly(), ['#2 +b(takes 40 of s2) s3@40×1!']);
+  });
+
+  test('what a stage cannot keep, nobody keeps', () => {
+    const play = new Play({ stageCount: 2 }, broken().scheduler);
+    assert.deepEqual(play.fly(), ['#1 sync(s1:100 s2:40)']);
+    play.scheduler.complete(1, [{ session: 2, token: undefined, outcome: 'failed' }]);
+    play.ask('b', text(2, 41));
+    assert.deepEqual(play.fly(), ['#2 -s2 +b s3@0×41!']);
+  });
+
+  test('it breaks again before all have heard it: the same is said again', () => {
+    const play = new Play({ stageCount: 2 }, broken().scheduler);
+    play.fly();
+    const again = new Play({ stageCount: 2 }, play.scheduler);
+    assert.deepEqual(again.fly(), ['#1 sync(s1:100 s2:40)']);
+  });
+
+  test('what the new room does not hold is given up, least recently used first', () => {
+    const play = new Play({ stageCount: 2, kvTokens: BLOCK }, broken().scheduler);
+    assert.deepEqual(play.fly(), ['#1 sync(s2:40)']);
+    assert.deepEqual(play.scheduler.kvUse, { totalTokens: BLOCK, liveTokens: 0, keptTokens: BLOCK });
+  });
+});
+
+describe('answers that began elsewhere', () => {
+  const generatedIds = [50, 51, 50];
+
+  test('are prefilled with what they have, and a few in one step', () => {
+    const play = new Play({ prefillChunkTokens: 8 * 1024 });
+    for (let i = 0; i <= MAX_CONTINUED_OPENS; i++)
+      play.scheduler.add({ ...REQUEST, requestId: `r${i}`, promptIds: text(i, 30), generatedIds });
+    const first = play.scheduler.next();
+    assert.equal(line(first).split('+').length - 1, MAX_CONTINUED_OPENS);
+    assert.match(line(first), / s1@0×33!$/);
+  });
+
+  test('tell the last stage how often each token is there, where a penalty needs it', () => {
+    const play = new Play();
+    const open = (sampling: Partial<Sampling>) => {
+      play.scheduler.add({ ...REQUEST, promptIds: [7], generatedIds, sampling: { ...GREEDY, ...sampling } });
+      const step = play.scheduler.next();
+      play.scheduler.complete(step?.step ?? 0, []);
+      const op = step?.ops.find(({ op }) => op === 'open');
+      return op?.op === 'open' ? op.generated : undefined;
+    };
+    assert.deepEqual(open({}), { count: 3 });
+    const counts = [
+      [50, 2],
+      [51, 1],
+    ];
+    for (const penalty of ['repetitionPenalty', 'presencePenalty', 'frequencyPenalty'])
+      assert.deepEqual(open({ [penalty]: 1.5 }), { count: 3, counts });
+  });
+
+  test('do not fit where one more token does not', () => {
+    const play = new Play({ kvTokens: BLOCK });
+    const ask = (length: number) =>
+      play.scheduler.add({ ...REQUEST, promptIds: text(1, length), generatedIds });
+    assert.throws(() => ask(BLOCK - 3), { code: 'kv_full', message: /a prompt of 256 tokens does not fit/ });
+    ask(BLOCK - 4);
   });
 });
 
