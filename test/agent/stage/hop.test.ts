@@ -5,6 +5,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import { encodeFrame, type Frame, type StepFrame } from '../../../agent/stage/frame.ts';
 import { HopClient, HopServer } from '../../../agent/stage/hop.ts';
 import type { Credentials } from '../../../protocol/identity.ts';
+import { HOP_BEAT_MS } from '../../../protocol/limits.ts';
 import { newIdentity } from '../../support/identities.ts';
 import { until } from '../../support/until.ts';
 
@@ -117,4 +118,38 @@ test('a neighbour that sends nonsense loses its hop, with the reason', async () 
   await until(() => seen.lost.length === 1);
   assert.match(seen.lost[0] ?? '', /malformed/);
   server.close();
+});
+
+describe('an idle hop', () => {
+  /** A hop whose sender is at the test's mercy. */
+  async function hop() {
+    const { seen, server, port } = listening();
+    const client = await HopClient.dial({ host: '127.0.0.1', port: await port }, HELLO, () => undefined);
+    await until(() => seen.linked === 1);
+    return { seen, server, client };
+  }
+
+  test('is lost when nothing comes, unless its sender beats or said that it would be busy', async () => {
+    const [silent, beating, busy, unbusied] = [await hop(), await hop(), await hop(), await hop()];
+    const beat = setInterval(() => beating.client.beat(3, 0), HOP_BEAT_MS);
+    busy.client.beat(3, 60_000);
+    unbusied.client.beat(3, 60_000);
+    unbusied.client.send(step(1)); // it has done what it was busy with
+    try {
+      await until(() => silent.seen.lost.length === 1 && unbusied.seen.lost.length === 1);
+      assert.match(silent.seen.lost[0] ?? '', /^nothing came for \d\.\d s$/);
+      assert.deepEqual([beating.seen.lost, busy.seen.lost], [[], []]);
+      assert.deepEqual(
+        [beating.seen.frames, busy.seen.frames],
+        [[], []],
+        'beats are no frames for the stage',
+      );
+    } finally {
+      clearInterval(beat);
+      for (const { client, server } of [silent, beating, busy, unbusied]) {
+        client.close();
+        server.close();
+      }
+    }
+  });
 });
