@@ -5,8 +5,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type RunningAgent, startAgent } from '../../agent/main.ts';
+import { isAlive } from '../../protocol/identity.ts';
 import type { LayerRange } from '../../protocol/plan.ts';
+import { AgentProcess } from '../support/agent-process.ts';
 import { HandController } from '../support/hand-controller.ts';
 import { type ReferenceCase, referenceCases } from '../support/reference.ts';
 import { Relay } from '../support/relay.ts';
@@ -231,4 +234,47 @@ describe('three stages', () => {
     const { cachedTokens } = await goesOn('a', sofar);
     assert.ok((cachedTokens ?? 0) >= PROMPT.length + sofar.length - 4, `${cachedTokens} tokens were reused`);
   });
+});
+
+test('a node that was suspended as a whole comes back as it was; a killed agent leaves no worker', async () => {
+  const home = mkdtempSync(join(tmpdir(), 'espalier-test-'));
+  const agents = [
+    await AgentProcess.start({ home: join(home, 'a'), cluster: 'hand' }),
+    await AgentProcess.start({ home: join(home, 'b'), cluster: 'hand' }),
+  ] as const;
+  const [sleeper, other] = agents;
+  const hand = await HandController.connect(agents.map(({ port }) => port));
+  try {
+    const loaded = await hand.deploy(HALVES);
+    await hand.link();
+    hand.ask('a', PROMPT);
+    await hand.answered('a', 5);
+    sleeper.signalAll('SIGSTOP');
+    await hand.heard(1, (event) => event.kind === 'stage-unlinked');
+    const sofar = hand.answer('a').tokens;
+    const alone = await hand.deploy([{ start: 0, end: 12 }], [1]);
+    assert.deepEqual([alone[0]?.pid, alone[0]?.readLayers], [loaded[1]?.pid, 6]);
+    await hand.link();
+    hand.ask('a', PROMPT, { generatedIds: sofar });
+    assert.deepEqual([...sofar, ...(await hand.answered('a')).tokens], EXPECTED);
+    // its watches have run out many times over when it wakes
+    await delay(4_000);
+    sleeper.signalAll('SIGCONT');
+    await delay(4_000);
+    const again = await hand.deploy(HALVES);
+    assert.deepEqual(
+      [again[0]?.pid, again[0]?.readLayers],
+      [loaded[0]?.pid, 0],
+      'it lives, and has its layers',
+    );
+    await hand.link();
+    hand.ask('b', PROMPT);
+    assert.deepEqual((await hand.answered('b')).tokens, EXPECTED);
+    other.signal('SIGKILL');
+    await until(() => !isAlive(again[1]?.pid as number), 'the end of a worker without an agent');
+  } finally {
+    hand.vanish();
+    for (const agent of agents) agent.killAll();
+    rmSync(home, { recursive: true, force: true });
+  }
 });
