@@ -13,6 +13,8 @@ import type { ModelCard } from '../protocol/plan.ts';
 import type { PlanReport } from '../protocol/plan-report.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
 import type { ChromeTrace } from '../protocol/trace.ts';
+import { Access, isLoopback } from './api/access.ts';
+import type { ApiDeps } from './api/context.ts';
 import { createApi } from './api/server.ts';
 import { advance } from './cluster/advance.ts';
 import { requestInForce } from './cluster/deploying.ts';
@@ -46,6 +48,8 @@ import { loadTextModel } from './text-model.ts';
 import type { TokenSource } from './token-source.ts';
 import { TraceCollector } from './trace/collector.ts';
 import { makeTrace } from './trace/trace.ts';
+import { ApiKeys } from './trust/api-keys.ts';
+import { OwnAuthority } from './trust/authority.ts';
 import { JoinTokens } from './trust/join-tokens.ts';
 import { NodePins } from './trust/node-pins.ts';
 import { Pairing } from './trust/pairing.ts';
@@ -69,6 +73,8 @@ export interface ControllerOptions {
   cluster: string;
   /** ESPALIER_HOME */
   home: string;
+  /** web pages that may ask the API, like `http://localhost:3000` */
+  allowOrigins?: readonly string[] | undefined;
 }
 
 export interface RunningController {
@@ -83,11 +89,19 @@ export interface RunningController {
 /** Deadlines are looked at this often. */
 const TICK_MS = 250;
 
-/** @throws EspalierError home_in_use, home_damaged, home_not_writable, port_taken, model_folder_missing, model_file_missing, model_file_damaged, model_mismatch, bad_option */
+/** @throws EspalierError home_in_use, home_damaged, home_not_writable, key_missing, port_taken, model_folder_missing, model_file_missing, model_file_damaged, model_mismatch, bad_option */
 export async function startController(options: ControllerOptions): Promise<RunningController> {
   const log = createLog('controller');
   lockHome(options.home, 'controller');
   const identity = await loadIdentity(options.home, 'controller');
+  const keys = new ApiKeys(options.home);
+  if (!isLoopback(options.host) && keys.list().length === 0) {
+    throw new EspalierError(
+      'key_missing',
+      `the API is to listen on ${options.host}, where others can reach it, and has no key yet`,
+    );
+  }
+  const authority = new OwnAuthority(options.home);
   const pins = NodePins.open(options.home);
   const tokens = new JoinTokens(options.home, identity.fingerprint);
   const folder = await openModelFolder(options.modelDir);
@@ -105,7 +119,9 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const previous = await deployments.read();
   const memory = { store, measurements, incidents, deployments, previous, pins, tokens };
   const core = new Core(identity, card, place, { ...options, ...memory }, log);
-  const api = await createApi({
+  const { host, allowOrigins = [] } = options;
+  const access = new Access({ host, secret: authority.secret, keys, allowOrigins });
+  const deps: ApiDeps = {
     source: core.requests,
     textModel: () => text,
     status: () => core.status(),
@@ -121,8 +137,10 @@ export async function startController(options: ControllerOptions): Promise<Runni
       return core.links.report();
     },
     log,
-  });
+  };
+  const api = await createApi(deps, { access });
   const { url, port } = await api.listen({ host: options.host, port: options.port });
+  authority.publish(url);
   core.start();
   log.info({ url, model: card.id }, 'controller is up');
   return {
@@ -131,6 +149,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     source: core.requests,
     status: () => core.status(),
     async stop() {
+      authority.withdraw();
       core.beginStop();
       await api.close();
       await core.stop();

@@ -1,7 +1,8 @@
 // The way to a controller: the only file here that knows a URL. It hands out validated snapshots and says in plain
 // words what is wrong when there are none; what that means for the screen is not its business.
 import { WebSocket } from 'ws';
-import { EspalierError } from '../protocol/errors.ts';
+import { credentialHeaders } from '../protocol/credential.ts';
+import { ERRORS, EspalierError } from '../protocol/errors.ts';
 import { MAX_STATUS_MESSAGE_BYTES, STATUS_SILENCE_MS } from '../protocol/limits.ts';
 import { ClusterStatus, STATUS_PATH } from '../protocol/status.ts';
 import { ESPALIER_VERSION } from '../protocol/version.ts';
@@ -43,12 +44,14 @@ export async function fetchStatus(controllerUrl: string, signal?: AbortSignal): 
   try {
     response = await fetch(new URL(STATUS_PATH, controllerUrl), {
       signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
-      headers: { accept: 'application/json' },
+      headers: { ...credentialHeaders(controllerUrl), accept: 'application/json' },
     });
     text = await response.text();
   } catch (error) {
     throw unreachable(controllerUrl, error);
   }
+  if (response.status === 401 || response.status === 403)
+    throw new EspalierError('unauthorized', `${controllerUrl} wants to know who asks`);
   if (!response.ok) {
     throw new EspalierError(
       'controller_unreachable',
@@ -87,6 +90,7 @@ export function watchStatus(
   const connect = () => {
     let trouble: string | undefined;
     const socket = new WebSocket(url, {
+      headers: credentialHeaders(controllerUrl),
       handshakeTimeout: ANSWER_TIMEOUT_MS,
       maxPayload: MAX_STATUS_MESSAGE_BYTES,
       perMessageDeflate: false,
@@ -116,7 +120,8 @@ export function watchStatus(
       handlers.snapshot(status);
     });
     socket.on('unexpected-response', (_request, response) => {
-      breakOff(`it answers HTTP ${response.statusCode ?? '?'} where the status stream should be`);
+      if (response.statusCode === 401) return breakOff(`it wants a key. ${ERRORS.unauthorized.solve}`);
+      return breakOff(`it answers HTTP ${response.statusCode ?? '?'} where the status stream should be`);
     });
     socket.on('error', (error) => {
       // breaking off raises an error too: the first reason is the true one

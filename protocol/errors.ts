@@ -23,6 +23,20 @@ export const ERRORS = {
     status: 403,
     solve: 'Open the status stream from a program, or from a page that this controller itself served.',
   },
+  foreign_host: {
+    status: 403,
+    solve: 'Ask by http://127.0.0.1:PORT or http://localhost:PORT; a proxy must send such a Host header.',
+  },
+  unauthorized: {
+    status: 401,
+    solve:
+      'Send a key that `espalier key create NAME` made: `Authorization: Bearer KEY`, or `x-api-key: KEY`.',
+  },
+  forbidden: {
+    status: 403,
+    solve:
+      'Run the command as the user of the controller, with the same ESPALIER_HOME; or set ESPALIER_KEY to a key of `espalier key create NAME --admin`.',
+  },
   queue_full: { status: 429, solve: 'Try again after the time in Retry-After.' },
   not_ready: { status: 503, solve: 'Wait until `espalier status` says serving; it says what is missing.' },
   stage_lost: {
@@ -106,6 +120,11 @@ export const ERRORS = {
   },
   old_epoch: { status: 503, solve: 'Send the request again: the cluster was just deployed anew.' },
   // start-up
+  key_missing: {
+    status: 500,
+    solve:
+      'Make one with `espalier key create NAME`, then start again; or leave --host out, to listen on this machine only.',
+  },
   port_taken: { status: 500, solve: 'Choose another port with --port, or stop the program that has it.' },
   home_in_use: { status: 500, solve: 'Stop the other one, or give this one its own ESPALIER_HOME.' },
   home_not_writable: {

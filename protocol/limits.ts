@@ -12,6 +12,13 @@ export const MAX_CHAT_MESSAGES = 4096;
 
 /** Connections to the API at once: 200 streaming clients, each with a few idle ones beside its stream. */
 export const MAX_API_CONNECTIONS = 1_024;
+/** All headers of an API request: Node's own limit, held here so that it stays. */
+export const MAX_API_HEADER_BYTES = 16 * KIB;
+/** Receiving them. Node looks for late ones this often, where its own interval is 30 s. */
+export const API_HEADERS_TIMEOUT_MS = 10_000;
+export const API_LATE_CHECK_MS = 1_000;
+/** Keys of the API: each request is compared with all of them, in some microseconds. */
+export const MAX_API_KEYS = 256;
 /** Receiving one whole API request: MAX_API_BODY_BYTES at 1 Mbit/s is 67 s. */
 export const API_REQUEST_TIMEOUT_MS = 120_000;
 /** A stream says something at least this often: clients and proxies give up after 15 to 300 s of silence. */

@@ -1,6 +1,6 @@
 // Both ends of SRP-6a (RFC 5054) in HomeKit's group of 3,072 bits, bound to one TLS channel: who does not know the password
 // learns nothing from it but whether one guess was right. It must not know what the password is for.
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { SRP, SrpClient, SrpServer } from 'fast-srp-hap';
 import type { Fingerprint } from './identity.ts';
@@ -79,10 +79,4 @@ export class SrpVerifier {
     }
     return this.#server.computeM2();
   }
-}
-
-/** Whether two secrets are equal, in a time that tells nothing of where they differ. */
-export function sameSecret(one: string, other: string): boolean {
-  const digest = (text: string) => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(one), digest(other));
 }

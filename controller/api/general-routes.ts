@@ -18,7 +18,7 @@ export function generalRoutes(app: FastifyInstance, { deps }: ApiContext, routes
     return `Espalier ${ESPALIER_VERSION}\n\n${routes.list().join('\n')}\n`;
   });
 
-  app.get('/health', (_request, reply) => {
+  app.get('/health', { config: { access: 'anything' } }, (_request, reply) => {
     const { state, reason } = deps.status();
     if (state === 'serving') return { status: 'ok' };
     reply.code(503);
@@ -35,7 +35,7 @@ export function generalRoutes(app: FastifyInstance, { deps }: ApiContext, routes
 
   app.get(LINKS_PATH, () => deps.links());
 
-  app.post(MEASURE_LINKS_PATH, ({ body }) => {
+  app.post(MEASURE_LINKS_PATH, { config: { access: 'admin' } }, ({ body }) => {
     // a foreign web page can post anything but JSON unasked
     if (typeof body !== 'object' || body === null)
       throw new EspalierError('invalid_request', 'The body must be {}, as JSON.');

@@ -1,23 +1,29 @@
 // The HTTP server of the controller: its limits, errors, start and stop. What is said on it is up to the routes.
 import type { IncomingMessage, ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import cors from '@fastify/cors';
 import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { EspalierError } from '../../protocol/errors.ts';
 import {
   API_BEAT_MS,
   API_CLOSE_MS,
+  API_HEADERS_TIMEOUT_MS,
+  API_LATE_CHECK_MS,
   API_REQUEST_TIMEOUT_MS,
   API_STALLED_CLIENT_MS,
   MAX_API_BODY_BYTES,
   MAX_API_CONNECTIONS,
+  MAX_API_HEADER_BYTES,
   STATUS_INTERVAL_MS,
 } from '../../protocol/limits.ts';
 import { formatHostPort, type HostPort } from '../../protocol/node.ts';
+import type { Access } from './access.ts';
 import { type ApiContext, type ApiDeps, Exchanges } from './context.ts';
 import { generalRoutes } from './general-routes.ts';
 import { openAiChatRoutes } from './openai-chat.ts';
 import { openAiError } from './openai-error.ts';
 import { openAiModelRoutes } from './openai-models.ts';
+import { pairingRoutes } from './pairing-routes.ts';
 import { endWithError } from './raw-error.ts';
 import { asRequestError, errorHeaders } from './request-error.ts';
 import { RouteTable } from './route-table.ts';
@@ -39,14 +45,20 @@ export interface Api {
 export interface ApiOptions extends Partial<StreamTimes> {
   /** the status stream's interval */
   statusIntervalMs?: number;
+  /** who may ask what; without it everybody may do everything */
+  access?: Access;
 }
 
 /** Builds the API. It listens when it is told to. */
 export async function createApi(deps: ApiDeps, options: ApiOptions = {}): Promise<Api> {
-  const { beatMs = API_BEAT_MS, stalledMs = API_STALLED_CLIENT_MS } = options;
+  const { beatMs = API_BEAT_MS, stalledMs = API_STALLED_CLIENT_MS, access } = options;
   const context: ApiContext = { deps, exchanges: new Exchanges(), streamTimes: { beatMs, stalledMs } };
   const fastify = createFastify(deps);
   const routes = new RouteTable();
+  // first: a browser asks whether it may ask without showing a key
+  const origins = access?.allowOrigins ?? [];
+  if (origins.length > 0) await fastify.register(cors, { origin: [...origins] });
+  if (access) fastify.addHook('onRequest', access.guard);
   fastify.addHook('onRoute', ({ url, method }) => routes.add(url, method));
   fastify.setErrorHandler((error, _request, reply) => sendError(error, reply, deps));
   fastify.setNotFoundHandler((request, reply) => {
@@ -56,10 +68,12 @@ export async function createApi(deps: ApiDeps, options: ApiOptions = {}): Promis
     sendError(notFound(request.method, path, allowed), reply, deps);
   });
   generalRoutes(fastify, context, routes);
+  pairingRoutes(fastify, context);
   openAiModelRoutes(fastify, context);
   openAiChatRoutes(fastify, context);
   await fastify.ready();
-  const feed = new StatusFeed(fastify.server, deps.status, options.statusIntervalMs ?? STATUS_INTERVAL_MS);
+  const { statusIntervalMs = STATUS_INTERVAL_MS } = options;
+  const feed = new StatusFeed(fastify.server, deps.status, statusIntervalMs, access);
   return {
     fastify,
     listen: (at) => listen(fastify, at),
@@ -77,6 +91,9 @@ export async function createApi(deps: ApiDeps, options: ApiOptions = {}): Promis
 
 function createFastify(deps: ApiDeps): FastifyInstance {
   const http: ServerOptions & { shouldUpgradeCallback(request: IncomingMessage): boolean } = {
+    headersTimeout: API_HEADERS_TIMEOUT_MS,
+    connectionsCheckingInterval: API_LATE_CHECK_MS,
+    maxHeaderSize: MAX_API_HEADER_BYTES,
     // Without it, Node.js would hand every upgrade to the status feed, HTTP/2 offers on chat requests included.
     shouldUpgradeCallback: ({ headers }: IncomingMessage) => headers.upgrade?.toLowerCase() === 'websocket',
   };

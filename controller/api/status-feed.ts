@@ -11,6 +11,7 @@ import {
   MAX_STATUS_INPUT_BYTES,
 } from '../../protocol/limits.ts';
 import { type ClusterStatus, STATUS_PATH } from '../../protocol/status.ts';
+import type { Access } from './access.ts';
 import { endWithError } from './raw-error.ts';
 
 /** RFC 6455: the endpoint is going away. */
@@ -25,9 +26,11 @@ export class StatusFeed {
     perMessageDeflate: false,
   });
   readonly #intervalMs: number;
+  readonly #access: Access | undefined;
   #interval: NodeJS.Timeout | undefined;
 
-  constructor(server: Server, status: () => ClusterStatus, intervalMs: number) {
+  constructor(server: Server, status: () => ClusterStatus, intervalMs: number, access: Access | undefined) {
+    this.#access = access;
     this.#status = status;
     this.#intervalMs = intervalMs;
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
@@ -65,7 +68,10 @@ export class StatusFeed {
         `There is no WebSocket at ${path.slice(0, 200)}: it is at ${STATUS_PATH}.`,
       );
     }
-    if (isForeignOrigin(headers.origin, headers.host)) {
+    const refusal = this.#access?.refusal(headers, 'client');
+    if (refusal) return refusal;
+    const isAllowed = this.#access?.allowOrigins.includes(headers.origin ?? '') ?? false;
+    if (!isAllowed && isForeignOrigin(headers.origin, headers.host)) {
       return new EspalierError(
         'foreign_origin',
         `Pages of ${headers.origin?.slice(0, 200)} may not read the status.`,

@@ -1,8 +1,8 @@
 // `espalier agent`: one per Mac. The options become its settings; the agent itself is in agent/.
 import { Command, InvalidArgumentError } from 'commander';
 import { EspalierError } from '../../protocol/errors.ts';
+import { espalierHome } from '../../protocol/home.ts';
 import { EXIT, EXIT_CODES } from './exit-codes.ts';
-import { espalierHome } from './home.ts';
 import { clusterOption, parseMemorySize, parsePort } from './options.ts';
 
 interface Options {

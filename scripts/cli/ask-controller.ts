@@ -2,6 +2,7 @@
 // It must not know what is asked.
 import type { z } from 'zod';
 import { unreachable } from '../../dashboard/client.ts';
+import { credentialHeaders } from '../../protocol/credential.ts';
 import { EspalierError } from '../../protocol/errors.ts';
 import { ESPALIER_VERSION } from '../../protocol/version.ts';
 import { failureOf, parseJson } from './api-answer.ts';
@@ -32,15 +33,16 @@ export interface Answer<T> {
 export async function askController<T>(controllerUrl: string, question: Question<T>): Promise<Answer<T>> {
   const { path, schema, what, timeoutMs, body } = question;
   const url = new URL(path, controllerUrl);
+  const headers = credentialHeaders(controllerUrl);
   const post = body && {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: { ...headers, 'content-type': 'application/json' },
     body: JSON.stringify(body),
   };
   let response: Response;
   let text: string;
   try {
-    response = await fetch(url, { ...post, signal: AbortSignal.timeout(timeoutMs) });
+    response = await fetch(url, { headers, ...post, signal: AbortSignal.timeout(timeoutMs) });
     text = await response.text();
   } catch (error) {
     throw unreachable(controllerUrl, error);

@@ -1,10 +1,10 @@
 // `espalier controller`: one per cluster. The options become its settings; the controller itself is in controller/.
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { espalierHome } from '../../protocol/home.ts';
 import { type HostPort, parseHostPort } from '../../protocol/node.ts';
 import { DEFAULT_PLANNING, type Goal } from '../../protocol/plan.ts';
 import { EXIT_CODES } from './exit-codes.ts';
-import { espalierHome } from './home.ts';
 import {
   clusterOption,
   goalOption,
@@ -30,13 +30,18 @@ interface Options {
   streams: number;
   layers?: number[];
   exclude?: string[];
+  allowOrigin?: string[];
 }
 
 export function controllerCommand(exit: (code: number) => void): Command {
   return new Command('controller')
     .summary('run the controller of a cluster')
     .description('Finds the agents on the network, splits the model over them and serves the API.')
-    .option('-H, --host <address>', 'address that the API listens on', '127.0.0.1')
+    .option(
+      '-H, --host <address>',
+      'address that the API listens on; another than this machine needs a key',
+      '127.0.0.1',
+    )
     .option('-p, --port <port>', 'port of the API', parsePort, 7117)
     .addOption(
       new Option('-m, --model <dir>', 'a model folder in MLX format, on every node at the same path')
@@ -70,6 +75,11 @@ export function controllerCommand(exit: (code: number) => void): Command {
     )
     .option('--layers <counts>', 'layers of each stage, like 20,21,20', parseLayerCounts)
     .option('--exclude <names>', 'nodes that are never used', parseNames)
+    .option(
+      '--allow-origin <origin>',
+      'a web page that may ask the API, like http://localhost:3000; may be given several times',
+      collectOrigin,
+    )
     .addHelpText(
       'after',
       `
@@ -95,6 +105,7 @@ ${EXIT_CODES}`,
             bonjourInterface: options.interface,
             cluster: options.cluster,
             home: espalierHome(),
+            allowOrigins: options.allowOrigin,
             planning: {
               goal: options.goal,
               contextTokens: options.context,
@@ -106,6 +117,14 @@ ${EXIT_CODES}`,
         ),
       );
     });
+}
+
+/** An origin as browsers write it: nothing after the port, and no star. */
+function collectOrigin(text: string, previous: readonly string[] = []): string[] {
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol) || url.origin !== text.replace(/\/$/, '').toLowerCase())
+    throw new InvalidArgumentError('It takes an origin, like http://localhost:3000.');
+  return [...previous, url.origin];
 }
 
 function collectAddress(text: string, previous: readonly HostPort[] = []): HostPort[] {

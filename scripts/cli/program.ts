@@ -10,17 +10,22 @@ import { demoCommand } from './demo.ts';
 import { EXIT } from './exit-codes.ts';
 import { factsCommand } from './facts.ts';
 import { incidentsCommand } from './incidents.ts';
+import { keyCommand } from './key.ts';
 import { linksCommand } from './links.ts';
 import { packageFacts } from './package-root.ts';
+import { pairCommand } from './pair.ts';
 import { planCommand } from './plan.ts';
 import { statusCommand } from './status.ts';
+import { tokenCommand } from './token.ts';
 import { traceCommand } from './trace.ts';
+import { unpairCommand } from './unpair.ts';
 
 const EXAMPLES = `
 Examples:
   espalier demo                          a cluster of three agents on this machine, with its dashboard
   espalier controller --model ~/models/DeepSeek-R1-4bit --nodes 6
-  espalier agent --host 0.0.0.0          on every Mac that takes part
+  espalier agent                         on every Mac that takes part
+  espalier pair studio-2                 let it in, with the code that it shows
   espalier chat "How many r's are in strawberry?"
   espalier status --json
   espalier plan                          which node holds which layers, and why
@@ -42,6 +47,8 @@ export function buildProgram(exit: (code: number) => void): Command {
     demoCommand,
     controllerCommand,
     agentCommand,
+    pairCommand,
+    unpairCommand,
     dashboardCommand,
     statusCommand,
     planCommand,
@@ -50,10 +57,13 @@ export function buildProgram(exit: (code: number) => void): Command {
     incidentsCommand,
     chatCommand,
     factsCommand,
+    tokenCommand,
+    keyCommand,
   ];
   for (const create of commands) program.addCommand(create(exit));
   // settings are not handed down by addCommand
-  for (const command of [program, ...program.commands]) {
+  const nested = program.commands.flatMap(({ commands: below }) => below);
+  for (const command of [program, ...program.commands, ...nested]) {
     command.exitOverride().showHelpAfterError(`(\`${helpCall(command, program)}\` says more)`);
   }
   return program;
@@ -96,7 +106,9 @@ function report(error: unknown): number {
 }
 
 function helpCall(command: Command, program: Command): string {
-  return command === program ? 'espalier --help' : `espalier ${command.name()} --help`;
+  const { parent } = command;
+  const path = parent && parent !== program ? `${parent.name()} ${command.name()}` : command.name();
+  return command === program ? 'espalier --help' : `espalier ${path} --help`;
 }
 
 async function flushed(stream: NodeJS.WriteStream): Promise<void> {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import { credentialHeaders } from '../../protocol/credential.ts';
 import { INCIDENTS_PATH, type Incident, IncidentsReport } from '../../protocol/incidents.ts';
 import { LINKS_PATH, LinksReport } from '../../protocol/links.ts';
 import { ClusterStatus, STATUS_PATH } from '../../protocol/status.ts';
@@ -95,9 +96,11 @@ export class LabCluster {
 
   /** The body of an answer of the API. @param body is posted as JSON */
   async fetch(path: string, body?: unknown): Promise<string> {
+    const headers = credentialHeaders(API, { ESPALIER_HOME: this.#controllerHome });
+    const json = { 'content-type': 'application/json' };
     const how = body
-      ? { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
-      : {};
+      ? { method: 'POST', headers: { ...headers, ...json }, body: JSON.stringify(body) }
+      : { headers };
     const script = `console.log(await (await fetch(${JSON.stringify(API + path)}, ${JSON.stringify(how)})).text())`;
     const [file, ...args] = this.#lab.on(
       this.first,
@@ -111,7 +114,8 @@ export class LabCluster {
 
   /** Runs the command line on the first Mac. */
   async cli(...args: string[]): Promise<string> {
-    return this.#lab.run(this.first, process.execPath, CLI, ...args);
+    const home = `ESPALIER_HOME=${this.#controllerHome}`;
+    return this.#lab.run(this.first, 'env', home, process.execPath, CLI, ...args);
   }
 
   async stop(): Promise<void> {
@@ -127,6 +131,10 @@ export class LabCluster {
     await Promise.all(ended);
     clearTimeout(timer);
     rmSync(this.home, { recursive: true, force: true });
+  }
+
+  get #controllerHome(): string {
+    return join(this.home, CONTROLLER_HOME);
   }
 
   #start(mac: Mac, home: string, ...args: string[]): ChildProcess {

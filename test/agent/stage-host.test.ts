@@ -4,8 +4,10 @@ import { after, before, describe, test } from 'node:test';
 import { pino } from 'pino';
 import { StageHost } from '../../agent/stage-host.ts';
 import type { ControlEvent } from '../../protocol/control.ts';
+import type { Identity } from '../../protocol/identity.ts';
 import { openModelFolder } from '../../protocol/model-folder.ts';
 import type { StageSpec } from '../../protocol/stage.ts';
+import { newIdentity } from '../support/identities.ts';
 import { demoModelDir } from '../support/paths.ts';
 import { until } from '../support/until.ts';
 
@@ -22,10 +24,13 @@ function isRunning(pid: number): boolean {
 
 describe('a stage host', () => {
   const told: ControlEvent[] = [];
-  const host = new StageHost(pino({ level: 'silent' }), (event) => told.push(event), GRACE_MS);
+  let identity: Identity;
+  let host: StageHost;
   let modelFingerprint = '';
   before(async () => {
     modelFingerprint = (await openModelFolder(demoModelDir)).fingerprint;
+    identity = await newIdentity();
+    host = new StageHost(identity, pino({ level: 'silent' }), (event) => told.push(event), GRACE_MS);
   });
   after(() => host.stop());
 
@@ -42,6 +47,7 @@ describe('a stage host', () => {
     prefillChunkTokens: 64,
     maxChunkScores: 1e9,
     hopToken: 'a secret of this deployment',
+    neighbours: { before: identity.fingerprint, after: identity.fingerprint },
     ...changes,
   });
   const deploy = (wanted: StageSpec) => host.handle({ kind: 'deploy', spec: wanted }, '127.0.0.1');

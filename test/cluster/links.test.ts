@@ -13,15 +13,11 @@ describe('the links of a cluster of three', () => {
   });
   after(() => cluster.down());
 
-  async function links(how: RequestInit = {}, path = LINKS_PATH): Promise<LinksReport> {
-    const response = await fetch(`${cluster.url}${path}`, how);
+  async function links(): Promise<LinksReport> {
+    const response = await fetch(`${cluster.url}${LINKS_PATH}`);
     return LinksReport.parse(await response.json());
   }
-  const again = () =>
-    links(
-      { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' },
-      MEASURE_LINKS_PATH,
-    );
+  const again = async () => LinksReport.parse(await (await cluster.post(MEASURE_LINKS_PATH, {})).json());
 
   test('are measured once it serves, and make the ways of the next hops', async () => {
     await until(async () => (await links()).waiting === 0, 'the measurements');

@@ -7,10 +7,10 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type RunningAgent, startAgent } from '../../agent/main.ts';
-import { isAlive } from '../../protocol/identity.ts';
+import { isAlive } from '../../protocol/home-lock.ts';
 import type { LayerRange } from '../../protocol/plan.ts';
 import { AgentProcess } from '../support/agent-process.ts';
-import { HandController } from '../support/hand-controller.ts';
+import { HandController, type HandKeys, handKeys } from '../support/hand-controller.ts';
 import { type ReferenceCase, referenceCases } from '../support/reference.ts';
 import { Relay } from '../support/relay.ts';
 import { until } from '../support/until.ts';
@@ -33,10 +33,15 @@ describe('three stages', () => {
   const home = mkdtempSync(join(tmpdir(), 'espalier-test-'));
   const agents: RunningAgent[] = [];
   let ports: number[];
+  let keys: HandKeys;
   let hand: HandController;
 
   before(async () => {
     process.env.ESPALIER_LOG ??= 'silent';
+    keys = await handKeys(
+      home,
+      [0, 1, 2].map((i) => join(home, `${i}`)),
+    );
     for (let i = 0; i < 3; i++) {
       agents.push(
         await startAgent({
@@ -50,7 +55,7 @@ describe('three stages', () => {
       );
     }
     ports = agents.map(({ port }) => port);
-    hand = await HandController.connect(ports);
+    hand = await HandController.connect(keys, ports);
   });
   after(async () => {
     hand?.vanish();
@@ -206,16 +211,13 @@ describe('three stages', () => {
   test('a controller that is gone finds its stages as they were, and what ran as KV; a second one is refused', async () => {
     const { pids } = await inTheMiddle('a');
     const sofar = hand.answer('a').tokens;
-    const second = await HandController.connect([ports[0] as number], 'second');
-    assert.match(
-      second.last(0, 'refused')?.message ?? '',
-      /another process of the same controller is connected/,
-    );
+    const second = await HandController.connect(keys, [ports[0] as number], 'second');
+    assert.match(second.last(0, 'refused')?.message ?? '', /another controller with the same key/);
     second.vanish();
     const { epoch } = hand;
     hand.vanish();
     await until(async () => {
-      hand = await HandController.connect(ports, 'third');
+      hand = await HandController.connect(keys, ports, 'third');
       return hand.events.every(({ event }) => event.kind === 'hello');
     }, 'agents that let it in');
     for (const [node, range] of THIRDS.entries()) {
@@ -238,12 +240,16 @@ describe('three stages', () => {
 
 test('a node that was suspended as a whole comes back as it was; a killed agent leaves no worker', async () => {
   const home = mkdtempSync(join(tmpdir(), 'espalier-test-'));
+  const keys = await handKeys(home, [join(home, 'a'), join(home, 'b')]);
   const agents = [
     await AgentProcess.start({ home: join(home, 'a'), cluster: 'hand' }),
     await AgentProcess.start({ home: join(home, 'b'), cluster: 'hand' }),
   ] as const;
   const [sleeper, other] = agents;
-  const hand = await HandController.connect(agents.map(({ port }) => port));
+  const hand = await HandController.connect(
+    keys,
+    agents.map(({ port }) => port),
+  );
   try {
     const loaded = await hand.deploy(HALVES);
     await hand.link();

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type RunningAgent, startAgent } from '../../agent/main.ts';
 import { type RunningController, startController } from '../../controller/main.ts';
+import { credentialHeaders } from '../../protocol/credential.ts';
 import type { GenerateRequest } from '../../protocol/generate.ts';
 import { pairHomes } from '../../scripts/pair-homes.ts';
 import { demoModelDir } from './paths.ts';
@@ -31,6 +32,8 @@ export interface TestClusterOptions {
 export class TestCluster {
   controller: RunningController;
   readonly agents: RunningAgent[];
+  /** of the controller */
+  readonly controllerHome: string;
   readonly #home: string;
   readonly #startController: () => Promise<RunningController>;
 
@@ -38,8 +41,10 @@ export class TestCluster {
     controller: RunningController,
     startAgain: () => Promise<RunningController>,
     agents: RunningAgent[],
+    controllerHome: string,
     home: string,
   ) {
+    this.controllerHome = controllerHome;
     this.controller = controller;
     this.#startController = startAgain;
     this.agents = agents;
@@ -69,13 +74,20 @@ export class TestCluster {
         cluster,
         home: controllerHome,
       });
-    const running = new TestCluster(await start(), start, agents, home);
+    const running = new TestCluster(await start(), start, agents, controllerHome, home);
     if (!options.asItIs) await running.untilServing();
     return running;
   }
 
   get url(): string {
     return this.controller.url;
+  }
+
+  /** Posts JSON to the API as the controller's own user would. */
+  post(path: string, body: unknown): Promise<Response> {
+    const authority = credentialHeaders(this.url, { ESPALIER_HOME: this.controllerHome });
+    const headers = { ...authority, 'content-type': 'application/json' };
+    return fetch(`${this.url}${path}`, { method: 'POST', headers, body: JSON.stringify(body) });
   }
 
   async untilServing(): Promise<void> {

@@ -1,15 +1,21 @@
 // A controller whose every word is the test's: deploys ranges on agents, links them as told, and collects what they say.
 // It plans nothing and repairs nothing.
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { WebSocket } from 'ws';
+import { openAgentSocket } from '../../controller/agent-socket.ts';
 import { type ControlCommand, ControlEvent } from '../../protocol/control.ts';
 import type { GenerateRequest, TokenEvent } from '../../protocol/generate.ts';
-import { HEARTBEAT_MS } from '../../protocol/limits.ts';
+import { type Fingerprint, type Identity, loadIdentity } from '../../protocol/identity.ts';
+import { HEARTBEAT_MS, HELLO_TIMEOUT_MS, MAX_CONTROL_MESSAGE_BYTES } from '../../protocol/limits.ts';
 import { openModelFolder } from '../../protocol/model-folder.ts';
 import type { HostPort } from '../../protocol/node.ts';
+import { CONTROL_SOCKET_PATH } from '../../protocol/pairing.ts';
 import type { LayerRange } from '../../protocol/plan.ts';
 import type { StageSpec } from '../../protocol/stage.ts';
+import { dialTls } from '../../protocol/tls.ts';
 import { PROTOCOL_VERSION } from '../../protocol/version.ts';
+import { pairHomes } from '../../scripts/pair-homes.ts';
 import { demoModelDir } from './paths.ts';
 import { GREEDY } from './sampling.ts';
 import { until } from './until.ts';
@@ -27,24 +33,49 @@ export interface Answer {
   failure: string | undefined;
 }
 
+/** A controller and nodes that know each other's keys. */
+export interface HandKeys {
+  controller: Identity;
+  /** of each node, in the order of their ports */
+  nodes: Fingerprint[];
+}
+
+/** Pairs nodes by the homes that they will have. */
+export async function handKeys(home: string, nodeHomes: readonly string[]): Promise<HandKeys> {
+  const own = join(home, 'hand');
+  await pairHomes(
+    own,
+    nodeHomes.map((nodeHome, i) => ({ home: nodeHome, name: `node-${i}` })),
+  );
+  const nodes = await Promise.all(nodeHomes.map((nodeHome) => loadIdentity(nodeHome, 'agent')));
+  return {
+    controller: await loadIdentity(own, 'controller'),
+    nodes: nodes.map(({ fingerprint }) => fingerprint),
+  };
+}
+
 export class HandController {
   readonly events: { node: number; event: ControlEvent }[] = [];
   readonly #sockets: WebSocket[] = [];
   readonly #pings: NodeJS.Timeout;
+  readonly #keys: HandKeys;
   #nodes: number[] = [];
   epoch = 0;
 
-  private constructor() {
+  private constructor(keys: HandKeys) {
+    this.#keys = keys;
     this.#pings = setInterval(() => {
       for (const socket of this.#sockets) if (socket.readyState === WebSocket.OPEN) socket.ping();
     }, HEARTBEAT_MS);
   }
 
   /** Connects to agents and says hello. */
-  static async connect(ports: number[], bootId = 'first', cluster = 'hand'): Promise<HandController> {
-    const controller = new HandController();
+  static async connect(keys: HandKeys, ports: number[], bootId = 'first'): Promise<HandController> {
+    const controller = new HandController(keys);
     for (const [node, port] of ports.entries()) {
-      const socket = new WebSocket(`ws://127.0.0.1:${port}`, { perMessageDeflate: false });
+      const address = { host: '127.0.0.1', port };
+      const { socket: tls } = await dialTls(address, keys.controller, { timeoutMs: HELLO_TIMEOUT_MS });
+      const socket = openAgentSocket(tls, CONTROL_SOCKET_PATH, MAX_CONTROL_MESSAGE_BYTES);
       controller.#sockets.push(socket);
       socket.on('error', () => undefined);
       socket.on('message', (data) => {
@@ -54,9 +85,9 @@ export class HandController {
       controller.send(node, {
         kind: 'hello',
         protocol: PROTOCOL_VERSION,
-        controllerId: 'hand',
+        controllerId: keys.controller.id,
         controllerBootId: bootId,
-        cluster,
+        cluster: 'hand',
         espalierVersion: '0',
       });
       await controller.heard(node, (event) => event.kind === 'hello' || event.kind === 'refused');
@@ -108,6 +139,10 @@ export class HandController {
         prefillChunkTokens: 64,
         maxChunkScores: 1e9,
         hopToken: `the secret of epoch ${this.epoch}`,
+        neighbours: {
+          before: this.#keyOf(nodes.at(index - 1)),
+          after: this.#keyOf(nodes[(index + 1) % nodes.length]),
+        },
         ...options,
       };
       this.send(nodes[index] as number, { kind: 'deploy', spec });
@@ -119,6 +154,10 @@ export class HandController {
       if (failed) throw new Error(`node ${node}: ${failed.message}`);
       return this.last(node, 'stage-loaded') as Event<'stage-loaded'>;
     });
+  }
+
+  #keyOf(node: number | undefined): Fingerprint {
+    return this.#keys.nodes[node ?? -1] as Fingerprint;
   }
 
   /** Links the stages of the present epoch. */

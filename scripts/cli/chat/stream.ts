@@ -3,6 +3,7 @@
 import { createParser } from 'eventsource-parser';
 import { z } from 'zod';
 import { describeFailure, unreachable } from '../../../dashboard/client.ts';
+import { credentialHeaders } from '../../../protocol/credential.ts';
 import { failureOf, parseJson } from '../api-answer.ts';
 import { ApiError } from '../api-error.ts';
 
@@ -96,7 +97,11 @@ async function post(controllerUrl: string, question: ChatQuestion, signal: Abort
   };
   return await fetch(new URL('/v1/chat/completions', controllerUrl), {
     method: 'POST',
-    headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
+    headers: {
+      ...credentialHeaders(controllerUrl),
+      'content-type': 'application/json',
+      accept: 'text/event-stream',
+    },
     body: JSON.stringify(body),
     signal,
   });

@@ -124,7 +124,12 @@ describe('an idle hop', () => {
   /** A hop whose sender is at the test's mercy. */
   async function hop() {
     const { seen, server, port } = listening();
-    const client = await HopClient.dial({ host: '127.0.0.1', port: await port }, HELLO, () => undefined);
+    const client = await HopClient.dial(
+      { host: '127.0.0.1', port: await port },
+      HELLO,
+      DIALS,
+      () => undefined,
+    );
     await until(() => seen.linked === 1);
     return { seen, server, client };
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { homedir } from 'node:os';
 import { isAbsolute, join, resolve } from 'node:path';
 import { test } from 'node:test';
-import { espalierHome } from '../../../scripts/cli/home.ts';
+import { espalierHome } from '../../protocol/home.ts';
 
 test('ESPALIER_HOME decides, as an absolute path; else .espalier at home', () => {
   assert.equal(espalierHome({ ESPALIER_HOME: '/var/espalier' }), '/var/espalier');

@@ -1,0 +1,66 @@
+// `espalier key`: the keys of the API's clients, made, listed and revoked in the home of the controller.
+import { Command } from 'commander';
+import { espalierHome } from '../../protocol/home.ts';
+import { EXIT, EXIT_CODES } from './exit-codes.ts';
+import { table } from './table.ts';
+
+const EXAMPLES = `
+Examples:
+  espalier key create laptop
+  espalier key create my-phone --admin
+  espalier key list
+  espalier key revoke laptop
+${EXIT_CODES}`;
+
+export function keyCommand(exit: (code: number) => void): Command {
+  const open = async () => {
+    const { ApiKeys } = await import('../../controller/trust/api-keys.ts');
+    return new ApiKeys(espalierHome());
+  };
+  const create = new Command('create')
+    .summary('make a key and print it, once')
+    .argument('<name>', 'by which it is listed and revoked')
+    .option('--admin', 'it may change the cluster: pair, unpair, measure links')
+    .addHelpText('after', EXAMPLES)
+    .action(async (name: string, { admin = false }: { admin?: boolean }) => {
+      const key = (await open()).create(name, admin);
+      console.log(key);
+      console.error('It is shown only now: what is kept is a hash of it.');
+      exit(EXIT.ok);
+    });
+  const list = new Command('list')
+    .summary('show the keys that count')
+    .option('--json', 'print one JSON array')
+    .addHelpText('after', EXAMPLES)
+    .action(async ({ json = false }: { json?: boolean }) => {
+      const keys = (await open()).list();
+      const shown = keys.map(({ name, isAdmin, createdAt }) => ({ name, isAdmin, createdAt }));
+      const rows = shown.map(({ name, isAdmin, createdAt }) => [
+        name,
+        isAdmin ? 'admin' : 'client',
+        createdAt.slice(0, 10),
+      ]);
+      const text = rows.length > 0 ? table([['name', 'may', 'since'], ...rows]) : 'There are no keys.';
+      console.log(json ? JSON.stringify(shown, null, 2) : text);
+      exit(EXIT.ok);
+    });
+  const revoke = new Command('revoke')
+    .summary('a key opens nothing any more, at once')
+    .argument('<name>')
+    .addHelpText('after', EXAMPLES)
+    .action(async (name: string) => {
+      (await open()).revoke(name);
+      console.log(`${name} is revoked.`);
+      exit(EXIT.ok);
+    });
+  return new Command('key')
+    .summary("make, list and revoke keys of the controller's API")
+    .description(
+      'An API that listens beyond this machine asks every client for a key. Run it as the user and with the ESPALIER_HOME ' +
+        'of the controller; a running one heeds it at once.',
+    )
+    .addHelpText('after', EXAMPLES)
+    .addCommand(create)
+    .addCommand(list)
+    .addCommand(revoke);
+}
