@@ -100,10 +100,9 @@ export class Pairing {
       const token = tokenId === null ? undefined : this.#tokens.look(tokenId);
       if (token && 'secret' in token && this.#nameTaken(hello.name, nodeId) === undefined)
         return { password: token.secret };
-      this.#wait(
-        { id: nodeId, name: hello.name, address: formatHostPort(at), showsCode: tokenId === null },
-        at,
-      );
+      // an agent whose token was refused by the controller that made it shows a code instead
+      const showsCode = tokenId === null || (token !== undefined && 'why' in token);
+      this.#wait({ id: nodeId, name: hello.name, address: formatHostPort(at), showsCode }, at);
       return token && 'why' in token ? { tokenRefused: token.why } : undefined;
     };
     const { isPaired } = await this.#pair(dialled, decide, (pin) => {

@@ -85,7 +85,7 @@ async function showCode(): Promise<number> {
   const code = shownCode(espalierHome());
   if (code === undefined) {
     throw new EspalierError(
-      'pairing_failed',
+      'not_paired',
       `no agent shows a code: none runs with ESPALIER_HOME ${espalierHome()}, or it is paired, or it was given a join token`,
     );
   }
