@@ -149,20 +149,6 @@ describe('control server', () => {
     await until(() => gone === 1);
   });
 
-  test('another process of the same controller is let in only when the one before does not answer', async () => {
-    const first = await open();
-    assert.equal((await say(HELLO, first)).kind, 'hello');
-    const second = { ...HELLO, controllerBootId: 'b2' };
-    const refused = await say(second);
-    assert.equal(refused.code, 'node_busy');
-    assert.match(refused.message ?? '', /another process of the same controller is connected/);
-    // it does not read any more, as if its machine were gone
-    (first as unknown as { _socket: Socket })._socket.pause();
-    assert.equal((await say(second, await open())).kind, 'hello');
-    const last = await open();
-    assert.equal((await say({ ...second, controllerId: 'c9' }, last)).code, 'node_busy');
-  });
-
   test('a taken port is named, with the flag that changes it', async () => {
     const second = new ControlServer(nodeFacts(AGENT.id, { name: 'x' }), 'attic', AGENT, trust, log, {
       onCommand: () => undefined,

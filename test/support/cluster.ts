@@ -32,8 +32,9 @@ export interface TestClusterOptions {
 export class TestCluster {
   controller: RunningController;
   readonly agents: RunningAgent[];
-  /** of the controller */
+  /** of the controller, and of each agent */
   readonly controllerHome: string;
+  readonly agentHomes: readonly string[];
   readonly #home: string;
   readonly #startController: () => Promise<RunningController>;
 
@@ -41,14 +42,14 @@ export class TestCluster {
     controller: RunningController,
     startAgain: () => Promise<RunningController>,
     agents: RunningAgent[],
-    controllerHome: string,
-    home: string,
+    homes: { controller: string; agents: string[]; all: string },
   ) {
-    this.controllerHome = controllerHome;
+    this.controllerHome = homes.controller;
+    this.agentHomes = homes.agents;
     this.controller = controller;
     this.#startController = startAgain;
     this.agents = agents;
-    this.#home = home;
+    this.#home = homes.all;
   }
 
   static async up(options: TestClusterOptions): Promise<TestCluster> {
@@ -74,7 +75,11 @@ export class TestCluster {
         cluster,
         home: controllerHome,
       });
-    const running = new TestCluster(await start(), start, agents, controllerHome, home);
+    const running = new TestCluster(await start(), start, agents, {
+      controller: controllerHome,
+      agents: homes.map((one) => one.home),
+      all: home,
+    });
     if (!options.asItIs) await running.untilServing();
     return running;
   }
