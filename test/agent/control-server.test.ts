@@ -1,7 +1,6 @@
 // The control connection, from outside: who is let in, who is told why not, and that nonsense hurts nobody.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { pino } from 'pino';
 import { WebSocket } from 'ws';

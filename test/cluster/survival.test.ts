@@ -218,7 +218,9 @@ describe('three stages', () => {
     hand.vanish();
     await until(async () => {
       hand = await HandController.connect(keys, ports, 'third');
-      return hand.events.every(({ event }) => event.kind === 'hello');
+      const isIn = hand.events.every(({ event }) => event.kind === 'hello');
+      if (!isIn) hand.vanish();
+      return isIn;
     }, 'agents that let it in');
     for (const [node, range] of THIRDS.entries()) {
       const held = hand.last(node, 'hello')?.stage;
