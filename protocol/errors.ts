@@ -38,6 +38,10 @@ export const ERRORS = {
       'Run the command as the user of the controller, with the same ESPALIER_HOME; or set ESPALIER_KEY to a key of `espalier key create NAME --admin`.',
   },
   queue_full: { status: 429, solve: 'Try again after the time in Retry-After.' },
+  no_embeddings: {
+    status: 501,
+    solve: 'Use another server for embeddings, such as one of a small model of its own.',
+  },
   not_ready: { status: 503, solve: 'Wait until `espalier status` says serving; it says what is missing.' },
   stage_lost: {
     status: 503,

@@ -1,6 +1,6 @@
 // One generation as the cluster sees it: token ids in, token ids out. Text exists only at the controller.
 import { z } from 'zod';
-import { MAX_LOGIT_BIAS, MAX_TOP_LOGPROBS } from './limits.ts';
+import { MAX_GRAMMAR_CHARS, MAX_LOGIT_BIAS, MAX_TOP_LOGPROBS } from './limits.ts';
 
 /** Token ids and what is added to their logits; each id at most once. */
 const LogitBias = z
@@ -39,6 +39,15 @@ export const Sampling = z.object({
 });
 export type Sampling = z.infer<typeof Sampling>;
 
+/** What an answer must be, enforced at each draw: tokens that would break it are not drawn. */
+export const Grammar = z.object({
+  /** XGrammar's structural tag, JSON text; compiled before with the same vocabulary, so that it is known to be sound */
+  structuralTag: z.string().min(2).max(MAX_GRAMMAR_CHARS),
+  /** the answer is free until it holds this text, and the grammar begins behind it: the end of a reasoning */
+  after: z.string().min(1).max(32).optional(),
+});
+export type Grammar = z.infer<typeof Grammar>;
+
 export const GenerateRequest = z.object({
   requestId: z.string().min(1).max(100),
   promptIds: z.array(z.int().min(0)).min(1),
@@ -48,6 +57,9 @@ export const GenerateRequest = z.object({
   maxTokens: z.int().min(1),
   stopIds: z.array(z.int().min(0)).max(64),
   sampling: Sampling,
+  grammar: Grammar.optional(),
+  /** nobody waits for it: it begins when no other request waits, and its prompt gives way to theirs */
+  isBackground: z.boolean().optional(),
 });
 export type GenerateRequest = z.infer<typeof GenerateRequest>;
 

@@ -27,6 +27,8 @@ export const API_BEAT_MS = 10_000;
 export const API_STALLED_CLIENT_MS = 120_000;
 /** Open streams get this long to end when the controller stops; Ctrl-C must end everything within two seconds. */
 export const API_CLOSE_MS = 400;
+/** While the stages load, requests wait this long for them: small models are there by then, others take minutes. */
+export const API_HOLD_MS = 3_000;
 /** What Retry-After says with 429 and 503. */
 export const API_RETRY_AFTER_S = 5;
 /** Stop strings of one request (OpenAI's own limit), and the characters of one: each is searched for at each token. */
@@ -41,6 +43,14 @@ export const TOKENIZE_TIMEOUT_MS = 60_000;
 export const PLANNER_TIMEOUT_MS = 120_000;
 /** A file of keys or of trust: 1,024 paired nodes of at most 300 bytes each. */
 export const MAX_HOME_FILE_BYTES = 512 * KIB;
+/** A grammar that an answer is held to, as text: a schema of a hundred fields with their descriptions has 16 KiB. */
+export const MAX_GRAMMAR_CHARS = 64 * KIB;
+/** Compiling a grammar: schemas of MAX_GRAMMAR_CHARS take below 2 s; what takes longer grows without end. */
+export const GRAMMAR_TIMEOUT_MS = 10_000;
+/** Tools of one request: OpenAI's own limit. */
+export const MAX_TOOLS = 128;
+/** Answers to one request (`n`), and prompts of one completion: each takes a session. */
+export const MAX_CHOICES = 16;
 
 /** A control message: the largest is `generate` with 163,840 token ids of at most 7 characters each: 1.1 MiB. */
 export const MAX_CONTROL_MESSAGE_BYTES = 4 * MIB;
@@ -108,17 +118,19 @@ export const MAX_FAULT_CHARS = 500;
  */
 export const MAX_STEP_OPS = 64 + 64 + 64 + (128 + 64);
 /**
+/**
  * The base64 text of how often an answer so far has each of its tokens: at most every id of the vocabulary, each with the
  * distance from the one before and a count, both mostly one byte (agent/stage/id-counts.ts): 720,896 characters.
  */
 export const MAX_ID_COUNTS_CHARS = 4 * Math.ceil((2 * MAX_VOCABULARY + (MAX_VOCABULARY >> 5) * 2) / 3);
-/** Opens in one step of answers that began on an earlier deployment: each may bring MAX_ID_COUNTS_CHARS. */
+/** Opens in one step of answers that began on an earlier deployment: each may bring MAX_ID_COUNTS_CHARS and its tokens. */
 export const MAX_CONTINUED_OPENS = 4;
 /**
- * The same as JSON: opens with a set of prompt ids (43,692 bytes), 1,024 biases (28,672), 64 stop ids (512) and 2 KiB
- * of all else are 4.6 MiB, the counts of four answers 2.8 MiB, 64 faults 40 KiB, the others not 20 KiB.
+ * The same as JSON: opens with a set of prompt ids (43,692 bytes), 1,024 biases (28,672), 64 stop ids (512), a grammar
+ * (65,536 characters, in JSON rarely more than twice as many bytes) and 2 KiB of all else are 12.6 MiB; of four answers
+ * that go on, the counts 2.8 MiB and 163,840 tokens each 4.4 MiB; 64 faults 40 KiB, the others not 20 KiB.
  */
-export const MAX_FRAME_OPS_BYTES = 8 * MIB;
+export const MAX_FRAME_OPS_BYTES = 20 * MIB;
 /** An idle hop says that it lives this often. */
 export const HOP_BEAT_MS = 1_000;
 /** A hop from which nothing came for so long, beyond what its sender announced, is lost: three beats and a half. */

@@ -10,6 +10,7 @@ import { ALL, mx, type Tensor } from './mlx.ts';
 import { type OpenedModel, openStageModel } from './models/registry.ts';
 import { type Draw, type Drawn, sample } from './sampler.ts';
 import { LogitAdjuster } from './sampling/adjuster.ts';
+import { type GrammarGuide, GrammarGuides } from './sampling/grammar-guide.ts';
 import { type Fault, type KvStore, type OpenOp, type SessionLimits, Sessions } from './sessions.ts';
 import { LAYERWISE_FROM_TOKENS, type Row, type SessionOp, type StageModel, tokenCount } from './step.ts';
 
@@ -55,6 +56,8 @@ interface Answer {
   generated: number;
   /** what the request does to its logits, if anything */
   adjuster: LogitAdjuster | undefined;
+  /** what holds it to its grammar, if it has one */
+  guide: Promise<GrammarGuide> | undefined;
 }
 
 export class Engine {
@@ -65,6 +68,7 @@ export class Engine {
   readonly #sessions: Sessions;
   /** last stage only, by session */
   readonly #answers = new Map<number, Answer>();
+  readonly #guides: GrammarGuides;
   #opened: OpenedModel;
   #range: LayerRange;
   #anticipated: { rows: readonly Row[]; prepared: unknown } | undefined;
@@ -75,6 +79,7 @@ export class Engine {
     this.hiddenSize = hiddenSize;
     this.#layers = layers;
     this.#options = options;
+    this.#guides = new GrammarGuides(options.modelDir, vocabSize);
     this.#opened = opened;
     this.#range = options.range;
     // whatever layers this stage has: sessions outlive their model's layers only as numbers
@@ -176,7 +181,7 @@ export class Engine {
   /** Forgets all sessions with their KV. */
   forget(): void {
     this.#sessions.clear();
-    this.#answers.clear();
+    for (const session of [...this.#answers.keys()]) this.#endAnswer(session);
     this.#anticipated = undefined;
   }
 
@@ -188,21 +193,37 @@ export class Engine {
   apply(ops: readonly SessionOp[]): Fault[] {
     return ops.flatMap((op) => {
       if (op.op === 'sync') {
-        this.#answers.clear();
+        for (const session of [...this.#answers.keys()]) this.#endAnswer(session);
         return this.#sessions.sync(op.sessions);
       }
       const fault = this.#sessions.apply(op);
       if (op.op === 'trim') this.#forgetCached(op.session);
-      else this.#answers.delete(op.session);
-      if (this.isLast && op.op === 'open' && !fault) {
-        this.#answers.set(op.session, {
-          open: op,
-          generated: op.generated?.count ?? 0,
-          adjuster: LogitAdjuster.of(op, this.vocabSize),
-        });
-      }
+      else this.#endAnswer(op.session);
+      if (this.isLast && op.op === 'open' && !fault) this.#beginAnswer(op);
       return fault ?? [];
     });
+  }
+
+  #beginAnswer(open: OpenOp): void {
+    const { generated } = open;
+    const guide =
+      open.grammar &&
+      this.#guides.open(open.grammar, open.stopIds).then((begun) => {
+        for (const id of generated?.ids ?? []) begun.note(id);
+        return begun;
+      });
+    // whoever draws for it learns it as well
+    guide?.catch(() => undefined);
+    const adjuster = LogitAdjuster.of(open, this.vocabSize);
+    this.#answers.set(open.session, { open, generated: generated?.count ?? 0, adjuster, guide });
+  }
+
+  #endAnswer(session: number): void {
+    this.#answers.get(session)?.guide?.then(
+      (guide) => guide[Symbol.dispose](),
+      () => undefined,
+    );
+    this.#answers.delete(session);
   }
 
   /**
@@ -337,12 +358,13 @@ export class Engine {
       const logits = this.logits(rows, hidden);
       if (!logits) return { sampled, faults };
       const answers = wanted.map((row) => this.#answers.get(row.session));
-      const drawn = await sample(logits, answers.map(drawOf), this.#options.settle);
+      const draws = await Promise.all(answers.map((answer) => this.#drawOf(answer, faults)));
+      const drawn = await sample(logits, draws, this.#options.settle);
       for (const [i, { session }] of wanted.entries()) {
         const answer = answers[i];
         const token = drawn[i];
         if (!answer || this.#sessions.isFaulty(session)) continue;
-        if (token) sampled.push(this.#advance(answer, token));
+        if (token) sampled.push(await this.#advance(answer, token));
         else faults.push(...toList(this.#sessions.fail(session, 'engine_failed', this.#notFinite())));
       }
       return { sampled, faults };
@@ -357,11 +379,27 @@ export class Engine {
     if (answer) answer.open = { ...answer.open, from: undefined };
   }
 
-  #advance(answer: Answer, { token, logprobs }: Drawn): Sampled {
-    const { open, adjuster } = answer;
+  /** A row without an answer is drawn like a greedy one, and the token is not used. */
+  async #drawOf(answer: Answer | undefined, faults: Fault[]): Promise<Draw> {
+    if (!answer) return { sampling: { temperature: 0, topP: 1, seed: 0 }, index: 0 };
+    const { open, generated: index, adjuster, guide } = answer;
+    const draw: Draw = { sampling: open.sampling, index, adjuster };
+    if (!guide || this.#sessions.isFaulty(open.session)) return draw;
+    try {
+      return { ...draw, allowed: await (await guide).allowed() };
+    } catch (error) {
+      const message = `the answer cannot be held to its format: ${asEspalierError(error).message}`;
+      faults.push(...toList(this.#sessions.fail(open.session, 'engine_failed', message)));
+      return draw;
+    }
+  }
+
+  async #advance(answer: Answer, { token, logprobs }: Drawn): Promise<Sampled> {
+    const { open, adjuster, guide } = answer;
     const { session, requestId, stopIds, maxTokens, from } = open;
     const index = answer.generated++;
     adjuster?.note(token);
+    (await guide)?.note(token);
     const finish = stopIds.includes(token) ? 'stop' : answer.generated >= maxTokens ? 'length' : null;
     const sampled: Sampled = { session, requestId, index, token, finish };
     if (logprobs) sampled.logprobs = logprobs;
@@ -400,12 +438,6 @@ export class Engine {
     const layers = formatRange(this.#range);
     return `what layers ${layers} compute is not finite: a weight of the model is damaged there`;
   }
-}
-
-/** A row without an answer is drawn like a greedy one, and the token is not used. */
-function drawOf(answer: Answer | undefined): Draw {
-  const { open, generated = 0, adjuster } = answer ?? {};
-  return { sampling: open?.sampling ?? { temperature: 0, topP: 1, seed: 0 }, index: generated, adjuster };
 }
 
 /** @throws EspalierError model_mismatch where it is not the model that is wanted, and as openModelFolder */

@@ -1,13 +1,14 @@
 // Draws tokens from logits. A draw depends on nothing but the logits, the request's own tokens, its seed and the token's
 // place in its answer: not on what shares the batch, not on the plan, so a replayed or guessed token is drawn the same.
 // The order is vLLM's (vllm/v1/sample/sampler.py): log probabilities of the logits as they are; min_tokens, logit_bias,
-// repetition, frequency and presence penalty; temperature; min_p; top_k; top_p. mlx-lm 0.32 differs in the last four: it
+// repetition, frequency and presence penalty; what a grammar allows; temperature; min_p; top_k; top_p. mlx-lm 0.32 differs in the last four: it
 // filters by top_p, min_p, top_k before the temperature. Recommended settings (R1: 0.6 with 0.95) assume vLLM's order.
 import type { Sampling } from '../../protocol/generate.ts';
 import { mx, type Tensor } from './mlx.ts';
 import type { LogitAdjuster } from './sampling/adjuster.ts';
 import { draw, isGreedy } from './sampling/draw.ts';
 import { type Logprobs, logprobs } from './sampling/logprobs.ts';
+import { onlyAllowed } from './sampling/only-allowed.ts';
 import { uniformAt } from './sampling/uniform.ts';
 
 /**
@@ -22,6 +23,8 @@ export interface Draw {
   index: number;
   /** bias and penalties, where the request has any */
   adjuster?: LogitAdjuster | undefined;
+  /** the only tokens that may be drawn: one bit a token, 32 a number, lowest first; undefined: all */
+  allowed?: Int32Array | undefined;
 }
 
 export interface Drawn {
@@ -64,14 +67,15 @@ export async function sample(
 }
 
 /** Whether the argmax of the logits as they are is all that is wanted. */
-function takesLikeliest({ sampling, adjuster }: Draw): boolean {
-  return isGreedy(sampling) && !adjuster && sampling.topLogprobs === undefined;
+function takesLikeliest({ sampling, adjuster, allowed }: Draw): boolean {
+  return isGreedy(sampling) && !adjuster && !allowed && sampling.topLogprobs === undefined;
 }
 
 /** @param row the model's logits, float32 [vocabulary], all finite */
-function drawRow(row: Tensor, { sampling, index, adjuster }: Draw): Drawn | undefined {
+function drawRow(row: Tensor, { sampling, index, adjuster, allowed }: Draw): Drawn | undefined {
   const adjusted = adjuster ? adjuster.apply(row, index) : row;
-  const token = draw(adjusted, sampling, uniformAt(sampling.seed, index));
+  const masked = allowed ? onlyAllowed(adjusted, allowed) : adjusted;
+  const token = draw(masked, sampling, uniformAt(sampling.seed, index));
   if (token === undefined) return undefined;
   if (sampling.topLogprobs === undefined) return { token };
   return { token, logprobs: logprobs(row, token, sampling.topLogprobs) };

@@ -1,6 +1,6 @@
 // The words of the engine: a step's rows, the sessions that they belong to, and what a stage's model offers.
 import type { ErrorCode } from '../../protocol/errors.ts';
-import type { Sampling } from '../../protocol/generate.ts';
+import type { Grammar, Sampling } from '../../protocol/generate.ts';
 import type { Tensor } from './mlx.ts';
 
 /** From this many tokens on, a step is computed layer by layer, which keeps the peak memory at one layer's. */
@@ -33,13 +33,22 @@ export type SessionOp =
       sampling: Sampling;
       maxTokens: number;
       stopIds: number[];
+      /** what the answer must be; only the tail needs it */
+      grammar?: Grammar | undefined;
       /** the distinct token ids of the prompt, ascending; only where a repetition penalty needs them at the tail */
       promptIds?: number[] | undefined;
       /**
        * where its answer began on an earlier deployment: how many tokens it has, and how often each of them, ascending; the
        * latter only where a penalty needs it
        */
-      generated?: { count: number; counts?: [id: number, count: number][] | undefined } | undefined;
+      generated?:
+        | {
+            count: number;
+            counts?: [id: number, count: number][] | undefined;
+            /** its tokens, only where a grammar needs them */
+            ids?: number[] | undefined;
+          }
+        | undefined;
       from?: SessionSource | undefined;
     }
   /** the request is over, its KV stays for another one that begins alike */

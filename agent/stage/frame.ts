@@ -2,7 +2,7 @@
 // Pure: bytes in, frames out. docs/architecture.md draws the layout.
 import { z } from 'zod';
 import { ERRORS, type ErrorCode } from '../../protocol/errors.ts';
-import { Sampling } from '../../protocol/generate.ts';
+import { Grammar, Sampling } from '../../protocol/generate.ts';
 import {
   MAX_BUSY_MS,
   MAX_FAULT_CHARS,
@@ -10,6 +10,7 @@ import {
   MAX_FRAME_OPS_BYTES,
   MAX_HIDDEN_SIZE,
   MAX_ID_COUNTS_CHARS,
+  MAX_VOCABULARY,
   MAX_ID_SET_CHARS,
   MAX_KEPT_SESSIONS,
   MAX_ROWS,
@@ -99,11 +100,13 @@ const Ops = z
         sampling: Sampling,
         maxTokens: z.int().min(1),
         stopIds: z.array(z.int().min(0)).max(64),
+        grammar: Grammar.optional(),
         promptIds: z.string().max(MAX_ID_SET_CHARS).transform(decodeIdSet).optional(),
         generated: z
           .object({
             count: z.int().min(1),
             counts: z.string().max(MAX_ID_COUNTS_CHARS).transform(decodeIdCounts).optional(),
+            ids: z.array(z.int().min(0).max(MAX_VOCABULARY)).optional(),
           })
           .optional(),
         from: z.object({ session: SessionId, length: z.int().min(1), take: z.boolean() }).optional(),

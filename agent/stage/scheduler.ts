@@ -23,6 +23,9 @@ export interface ScheduledStep extends Step {
   ids: number[];
 }
 
+/** Of the sessions, for requests that nobody waits for. */
+const BACKGROUND_SHARE = 1 / 4;
+
 interface Session {
   id: number;
   request: GenerateRequest;
@@ -125,7 +128,10 @@ export class Scheduler {
         `${what}: the stages have KV for ${totalTokens}, the answer included`,
       );
     }
-    this.#waiting.push({ ...request, maxTokens: Math.min(request.maxTokens, roomTokens) });
+    // what nobody waits for begins after all others
+    const behind = request.isBackground ? -1 : this.#waiting.findIndex((other) => other.isBackground);
+    const place = behind < 0 ? this.#waiting.length : behind;
+    this.#waiting.splice(place, 0, { ...request, maxTokens: Math.min(request.maxTokens, roomTokens) });
   }
 
   /** Ends a request at the next step. A request that is not known (any more) is no error. */
@@ -239,7 +245,7 @@ export class Scheduler {
     let continued = 0;
     while (this.#paused.length === 0 && this.#sessions.size < this.#options.maxSessions) {
       const [request] = this.#waiting;
-      if (!request) return;
+      if (!request || (request.isBackground && !this.#hasBackgroundRoom())) return;
       const { promptIds, generatedIds = [] } = request;
       // what the stages are told of an answer so far may be long
       if (generatedIds.length > 0 && ++continued > MAX_CONTINUED_OPENS) return;
@@ -265,6 +271,13 @@ export class Scheduler {
     }
   }
 
+  /** Whether another request that nobody waits for leaves enough sessions for those that somebody does. */
+  #hasBackgroundRoom(): boolean {
+    let count = 0;
+    for (const { request } of this.#sessions.values()) if (request.isBackground) count += 1;
+    return count < Math.max(1, Math.floor(this.#options.maxSessions * BACKGROUND_SHARE));
+  }
+
   /** A step is through: what it wrote is in every stage's KV. */
   #settle(step: number): void {
     for (const { session: id, position, count } of this.#inFlight.get(step) ?? []) {
@@ -285,8 +298,9 @@ export class Scheduler {
 
   /** One chunk of the prompt whose turn it is; the next chunk of the same prompt may follow in the very next step. */
   #addChunk(rows: Row[], ids: number[]): void {
-    const session = this.#prefilling.shift();
+    const session = this.#prefilling.find(({ request }) => !request.isBackground) ?? this.#prefilling[0];
     if (!session) return;
+    remove(this.#prefilling, (other) => other === session);
     const { sent, tokens } = session;
     const isAlone = this.#sessions.size === this.#prefilling.length + this.#paused.length + 1;
     this.#addRow(session, chunkTokens(this.#options, sent, tokens.length - sent, isAlone), rows, ids);
@@ -317,15 +331,20 @@ export class Scheduler {
 }
 
 function openOp({ id, request }: Session, from: SessionSource | undefined): SessionOp {
-  const { requestId, sampling, maxTokens, stopIds, promptIds, generatedIds = [] } = request;
+  const { requestId, sampling, maxTokens, stopIds, promptIds, generatedIds = [], grammar } = request;
   const op: SessionOp = { op: 'open', session: id, requestId, sampling, maxTokens, stopIds };
   if (from) op.from = from;
+  if (grammar) op.grammar = grammar;
   // the last stage sees no token ids but those it draws: penalties alone need to know which others there are
   const isRepetition = (sampling.repetitionPenalty ?? 1) !== 1;
   if (isRepetition) op.promptIds = [...new Set(promptIds)].sort((a, b) => a - b);
   if (generatedIds.length > 0) {
     const isCounted = isRepetition || sampling.presencePenalty || sampling.frequencyPenalty;
-    op.generated = { count: generatedIds.length, ...(isCounted && { counts: countsOf(generatedIds) }) };
+    op.generated = {
+      count: generatedIds.length,
+      ...(isCounted && { counts: countsOf(generatedIds) }),
+      ...(grammar && { ids: generatedIds }),
+    };
   }
   return op;
 }
