@@ -2,20 +2,29 @@
 // It must not know token ids, requests or dialects.
 import { Template } from '@huggingface/jinja';
 import { EspalierError } from '../protocol/errors.ts';
+import type { ChatMessage, JsonObject, Tool } from './chat-request.ts';
 import { readModelText, requireModelJson } from './model-file.ts';
 import { rewriteStrips, STRIP_FUNCTIONS } from './python-strip.ts';
 import { TokenizerConfig } from './tokenizer-config.ts';
+import { toolFormOf } from './tools/forms.ts';
+import { declaration, parsedJson, type ToolForm } from './tools/tool-form.ts';
 
-export interface ChatMessage {
-  role: 'system' | 'user' | 'assistant' | 'tool';
-  content: string;
+export interface PromptOptions {
+  /** what the model may call; only for a template with a `toolForm` */
+  tools?: readonly Tool[] | undefined;
+  /** false: the model is to answer without thinking, for templates that know such a switch */
+  thinking?: boolean | undefined;
 }
 
-/**
- * The prompt text for a conversation, up to where the model goes on.
- * @throws EspalierError invalid_request when the template refuses the messages (some demand that roles alternate)
- */
-export type ChatTemplate = (messages: readonly ChatMessage[]) => string;
+export interface ChatTemplate {
+  /**
+   * The prompt text for a conversation, up to where the model goes on.
+   * @throws EspalierError invalid_request when the template refuses the messages (some demand that roles alternate)
+   */
+  (messages: readonly ChatMessage[], options?: PromptOptions): string;
+  /** how calls of tools are written; undefined where the template has no form for them */
+  readonly toolForm: ToolForm | undefined;
+}
 
 /**
  * Reads the template of a model folder: chat_template.jinja, or else `chat_template` in tokenizer_config.json.
@@ -51,14 +60,19 @@ export async function loadChatTemplate(modelDir: string): Promise<ChatTemplate> 
 export function compileChatTemplate(source: string, tokens: Record<string, string>): ChatTemplate {
   const template = new Template(source);
   rewriteStrips(template);
-  return (messages) => {
+  const toolForm = toolFormOf(source);
+  const render = (messages: readonly ChatMessage[], { tools = [], thinking }: PromptOptions = {}): string => {
+    const listed = tools.length > 0 && toolForm?.list ? toolForm.list(tools) : undefined;
+    const told =
+      listed === undefined ? messages : [{ role: 'system' as const, content: listed }, ...messages];
     try {
       // None, not undefined, is what transformers gives for tools and documents.
       return template.render({
-        messages,
-        tools: null,
+        messages: told.map((message) => templateMessage(message, toolForm)),
+        tools: tools.length > 0 && listed === undefined ? tools.map(declaration) : null,
         documents: null,
         add_generation_prompt: true,
+        ...(thinking !== undefined && { enable_thinking: thinking, thinking }),
         ...tokens,
         ...STRIP_FUNCTIONS,
       });
@@ -69,6 +83,31 @@ export function compileChatTemplate(source: string, tokens: Record<string, strin
         { cause: error },
       );
     }
+  };
+  return Object.assign(render, { toolForm });
+}
+
+/** A message as transformers hands it to templates: what is not there is left out, since templates look for the name. */
+function templateMessage(message: ChatMessage, form: ToolForm | undefined): JsonObject {
+  const { role, content, reasoning, toolCalls = [], toolCallId, name } = message;
+  return {
+    role,
+    content,
+    ...(reasoning !== undefined && { reasoning_content: reasoning }),
+    ...(toolCalls.length > 0 && {
+      // DeepSeek's templates know a call by the missing content
+      content: content === '' && form?.argumentsAs === 'text' ? null : content,
+      tool_calls: toolCalls.map((call) => ({
+        id: call.id,
+        type: 'function',
+        function: {
+          name: call.name,
+          arguments: form?.argumentsAs === 'text' ? call.arguments : parsedJson(call.arguments),
+        },
+      })),
+    }),
+    ...(toolCallId !== undefined && { tool_call_id: toolCallId }),
+    ...(name !== undefined && { name }),
   };
 }
 

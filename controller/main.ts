@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import { ERRORS, EspalierError } from '../protocol/errors.ts';
 import { lockHome } from '../protocol/home-lock.ts';
 import { type Identity, loadIdentity } from '../protocol/identity.ts';
+import { MAX_SESSIONS } from '../protocol/limits.ts';
 import { createLog } from '../protocol/log.ts';
 import { openModelFolder } from '../protocol/model-folder.ts';
 import { formatHostPort, type HostPort } from '../protocol/node.ts';
@@ -15,7 +16,9 @@ import type { ClusterStatus } from '../protocol/status.ts';
 import type { ChromeTrace } from '../protocol/trace.ts';
 import { Access, isLoopback } from './api/access.ts';
 import type { ApiDeps } from './api/context.ts';
+import { listedModel } from './api/models.ts';
 import { createApi } from './api/server.ts';
+import type { SamplingPins } from './chat-admission.ts';
 import { advance } from './cluster/advance.ts';
 import { requestInForce } from './cluster/deploying.ts';
 import {
@@ -35,6 +38,7 @@ import { Incidents } from './incidents.ts';
 import { Links } from './links/links.ts';
 import { MeasurementStore } from './measurement-store.ts';
 import { readModelCard } from './models/card.ts';
+import { readModelFacts } from './models/listed.ts';
 import { Nodes, type StageEvent } from './nodes.ts';
 import { PlanReports } from './plan-reports.ts';
 import type { Measurements } from './planner/measurements.ts';
@@ -65,6 +69,8 @@ export interface ControllerOptions {
   nodeCount?: number | undefined;
   /** what is wanted of its plans; undefined: as DEFAULT_PLANNING */
   planning?: Planning | undefined;
+  /** sampling that holds for all requests, whatever clients ask for */
+  pins?: SamplingPins | undefined;
   /** agents to dial where Bonjour does not find them */
   agents: HostPort[];
   /** the IPv4 address of the only interface to look for agents on; undefined for all */
@@ -102,7 +108,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     );
   }
   const authority = new OwnAuthority(options.home);
-  const pins = NodePins.open(options.home);
+  const nodePins = NodePins.open(options.home);
   const tokens = new JoinTokens(options.home, identity.fingerprint);
   const folder = await openModelFolder(options.modelDir);
   const card = await readModelCard(folder);
@@ -117,13 +123,18 @@ export async function startController(options: ControllerOptions): Promise<Runni
   };
   const deployments = new DeploymentStore(options.home, asked, log);
   const previous = await deployments.read();
-  const memory = { store, measurements, incidents, deployments, previous, pins, tokens };
+  const memory = { store, measurements, incidents, deployments, previous, nodePins, tokens };
   const core = new Core(identity, card, place, { ...options, ...memory }, log);
+  const listed = listedModel(await readModelFacts(folder, card), text);
   const { host, allowOrigins = [] } = options;
   const access = new Access({ host, secret: authority.secret, keys, allowOrigins });
   const deps: ApiDeps = {
     source: core.requests,
     textModel: () => text,
+    // what the plan has KV for may be less than the model's own context
+    models: () => [{ ...listed, contextTokens: core.contextTokens }],
+    maxSessions: MAX_SESSIONS,
+    pins: options.pins,
     status: () => core.status(),
     trace: (steps) => core.trace(steps),
     plan: () => core.plan(),
@@ -167,7 +178,7 @@ interface CoreOptions extends ControllerOptions {
   /** what an earlier controller had deployed */
   previous: SavedDeployment | undefined;
   /** the nodes that are paired */
-  pins: NodePins;
+  nodePins: NodePins;
   tokens: JoinTokens;
 }
 
@@ -208,8 +219,8 @@ class Core {
       incidents: options.incidents.lastNumber,
       solve: (question) => this.#solve(question),
     });
-    const { pins, tokens } = options;
-    this.pairing = new Pairing(identity, hostname(), pins, tokens, {
+    const { nodePins, tokens } = options;
+    this.pairing = new Pairing(identity, hostname(), nodePins, tokens, {
       onWaiting: ({ name, showsCode, address }) => {
         const fix = showsCode
           ? `\`espalier pair ${name}\`, with the code that it shows.`
@@ -309,6 +320,12 @@ class Core {
     // the agents keep their stages for a while: a controller that is started again goes on with them
     this.#nodes.stop();
     await Promise.all([this.#planner.close(), this.#adviser.close()]);
+  }
+
+  /** of the longest conversation that the plan in force has room for */
+  get contextTokens(): number {
+    const { card, deployment } = this.#cluster;
+    return Math.min(card.contextTokens, deployment?.plan.kvTokens ?? card.contextTokens);
   }
 
   status(): ClusterStatus {

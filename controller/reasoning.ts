@@ -9,6 +9,11 @@ export interface TextSegment {
 const OPEN = '<think>';
 const CLOSE = '</think>';
 
+/** The text that ends a reasoning. */
+export const REASONING_END = CLOSE;
+/** What a prompt that ends in `<think>` goes on with when the model is not to think, as DeepSeek writes it. */
+export const EMPTY_REASONING = `\n\n${CLOSE}\n\n`;
+
 /** Whether the model begins in its reasoning: R1's template ends the prompt with `<think>` and a newline. */
 export function promptOpensReasoning(prompt: string): boolean {
   return prompt.trimEnd().endsWith(OPEN);
@@ -31,6 +36,11 @@ export class ReasoningSplitter {
     this.#state = startsInReasoning ? 'reasoning-gap' : 'begin';
   }
 
+  /** Whether what comes next is reasoning, as far as it is known. */
+  get isReasoning(): boolean {
+    return this.#state.startsWith('reasoning');
+  }
+
   /** The segments that one more piece of text completes. */
   push(piece: string): TextSegment[] {
     const segments: TextSegment[] = [];
@@ -46,7 +56,7 @@ export class ReasoningSplitter {
     this.#space = '';
     this.#mark = '';
     if (text === '') return [];
-    return [{ kind: this.#state.startsWith('reasoning') ? 'reasoning' : 'content', text }];
+    return [{ kind: this.isReasoning ? 'reasoning' : 'content', text }];
   }
 
   /** Consumes the beginning of `text` and returns the rest; holds back what cannot be decided yet. */

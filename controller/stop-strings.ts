@@ -8,6 +8,8 @@
 export class StopStrings {
   readonly #stops: readonly string[];
   #held = '';
+  /** the stop string that was complete first */
+  found: string | undefined;
 
   /** @param stops none of them empty */
   constructor(stops: readonly string[]) {
@@ -21,7 +23,8 @@ export class StopStrings {
     const hit = this.#firstHit(text);
     if (hit !== undefined) {
       this.#held = '';
-      return { text: text.slice(0, hit), stopped: true };
+      this.found = hit.stop;
+      return { text: text.slice(0, hit.start), stopped: true };
     }
     const held = this.#heldLength(text);
     this.#held = text.slice(text.length - held);
@@ -35,16 +38,16 @@ export class StopStrings {
     return text;
   }
 
-  /** Where the stop string begins that ends first. */
-  #firstHit(text: string): number | undefined {
-    let best: { start: number; end: number } | undefined;
+  /** The stop string that ends first, and where it begins. */
+  #firstHit(text: string): { start: number; stop: string } | undefined {
+    let best: { start: number; end: number; stop: string } | undefined;
     for (const stop of this.#stops) {
       const start = text.indexOf(stop);
       if (start < 0) continue;
       const end = start + stop.length;
-      if (!best || end < best.end || (end === best.end && start < best.start)) best = { start, end };
+      if (!best || end < best.end || (end === best.end && start < best.start)) best = { start, end, stop };
     }
-    return best?.start;
+    return best;
   }
 
   /** The length of the longest end of `text` that is a beginning of a stop string. */

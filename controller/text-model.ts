@@ -3,10 +3,16 @@
 import { basename, resolve } from 'node:path';
 import { z } from 'zod';
 import { EspalierError } from '../protocol/errors.ts';
+import type { Sampling } from '../protocol/generate.ts';
 import { type ChatTemplate, loadChatTemplate } from './chat-template.ts';
+import { GrammarThread } from './grammar-thread.ts';
 import { assertModelFolder, readModelJson, requireModelJson } from './model-file.ts';
 import { loadTokenizer } from './tokenizer.ts';
 import { TokenizerThread } from './tokenizer-thread.ts';
+
+/** What generation_config.json says of sampling. */
+export type SamplingDefaults = Pick<Sampling, 'temperature' | 'topP'> &
+  Partial<Pick<Sampling, 'topK' | 'minP' | 'repetitionPenalty'>>;
 
 export interface TextModel {
   /** what clients call the model */
@@ -17,14 +23,21 @@ export interface TextModel {
   encode(text: string, signal?: AbortSignal): Promise<number[]>;
   /** the text of some ids, without special ones */
   decode(ids: readonly number[]): string;
+  /** the bytes of one token, special ones by their name; none for an id that is no token */
+  tokenBytes(id: number): Uint8Array;
+  /**
+   * Whether answers can be held to a grammar: compiled with this model's vocabulary, in a thread of its own.
+   * @throws EspalierError invalid_request that says what is wrong with it, or the signal's reason
+   */
+  checkGrammar(structuralTag: string, signal?: AbortSignal): Promise<void>;
   /** the tokens that end an answer */
   readonly stopIds: readonly number[];
   /** what the model's makers sample with; clients' values come first */
-  readonly sampling: { readonly temperature: number; readonly topP: number };
+  readonly sampling: SamplingDefaults;
   /** prompt and answer together, in tokens */
   readonly contextTokens: number;
   readonly vocabSize: number;
-  /** ends the thread, if one was started */
+  /** ends the threads, if any were started */
   close(): Promise<void>;
 }
 
@@ -46,6 +59,9 @@ const GenerationConfig = z.looseObject({
   do_sample: z.boolean().nullish(),
   temperature: z.number().min(0).max(100).nullish(),
   top_p: z.number().gt(0).max(1).nullish(),
+  top_k: z.int().min(0).nullish(),
+  min_p: z.number().min(0).max(1).nullish(),
+  repetition_penalty: z.number().min(0.01).max(100).nullish(),
 });
 type GenerationConfig = z.infer<typeof GenerationConfig>;
 
@@ -68,11 +84,14 @@ export async function loadTextModel(modelDir: string, options: TextModelOptions 
   }
   checkIds(modelDir, tokenizer.idCount, stopIds, config.vocab_size);
   const thread = new TokenizerThread(modelDir, tokenizer);
+  const grammars = new GrammarThread(modelDir);
   return {
     id: options.id ?? basename(resolve(modelDir)),
     renderPrompt,
     encode: (text, signal) => thread.encode(text, signal),
     decode: tokenizer.decode,
+    tokenBytes: tokenizer.tokenBytes,
+    checkGrammar: (structuralTag, signal) => grammars.check(structuralTag, signal),
     stopIds,
     sampling: samplingOf(generation),
     contextTokens: Math.min(
@@ -80,7 +99,9 @@ export async function loadTextModel(modelDir: string, options: TextModelOptions 
       options.contextTokens ?? Number.POSITIVE_INFINITY,
     ),
     vocabSize: config.vocab_size,
-    close: () => thread.close(),
+    close: async () => {
+      await Promise.all([thread.close(), grammars.close()]);
+    },
   };
 }
 
@@ -90,9 +111,16 @@ function toList(ids: number | number[] | null | undefined): number[] {
 }
 
 /** `do_sample: false` is how transformers says greedy; without a file OpenAI's defaults hold. */
-function samplingOf(generation: GenerationConfig | undefined): TextModel['sampling'] {
+function samplingOf(generation: GenerationConfig | undefined): SamplingDefaults {
   const temperature = generation?.do_sample === false ? 0 : (generation?.temperature ?? 1);
-  return { temperature, topP: generation?.top_p ?? 1 };
+  const { top_k: topK, min_p: minP, repetition_penalty: repetitionPenalty } = generation ?? {};
+  return {
+    temperature,
+    topP: generation?.top_p ?? 1,
+    ...(topK && { topK }),
+    ...(minP && { minP }),
+    ...(repetitionPenalty && repetitionPenalty !== 1 && { repetitionPenalty }),
+  };
 }
 
 /** A tokenizer with more ids than the model has rows would make the stages read outside of their tables. */

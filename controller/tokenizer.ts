@@ -1,26 +1,18 @@
 // Text to token ids and back, by a model folder's tokenizer.json and tokenizer_config.json.
 // It must not know templates, requests or streams.
 import { Tokenizer } from '@huggingface/tokenizers';
-import { z } from 'zod';
 import { EspalierError } from '../protocol/errors.ts';
+import { isHidden, TokenizerFile, tokenBytes, vocabularyOf } from '../protocol/vocabulary.ts';
 import { requireModelJson } from './model-file.ts';
 import { TokenizerConfig } from './tokenizer-config.ts';
-
-const TokenizerFile = z.looseObject({
-  added_tokens: z
-    .array(z.looseObject({ id: z.int().min(0), content: z.string(), special: z.boolean().optional() }))
-    .default([]),
-  model: z.looseObject({}),
-});
-
-/** Some models call these special; the reasoning splitter must see them all the same. */
-const ALWAYS_SHOWN = new Set(['<think>', '</think>']);
 
 export interface TextTokenizer {
   /** The ids of a text. Special tokens in the text become their ids; none are added. */
   encode(text: string): number[];
   /** The text of some ids, special and unknown ones left out. Half characters at the ends become U+FFFD. */
   decode(ids: readonly number[]): string;
+  /** the bytes of one token, special ones by their name; none for an id that is no token */
+  tokenBytes(id: number): Uint8Array;
   /** one more than the highest id */
   readonly idCount: number;
   /** the id of tokenizer_config.json's eos_token */
@@ -46,11 +38,13 @@ export async function loadTokenizer(modelDir: string): Promise<TextTokenizer> {
   }
   const hidden = new Set<number>();
   for (const token of file.added_tokens) {
-    if (token.special === true && !ALWAYS_SHOWN.has(token.content)) hidden.add(token.id);
+    if (isHidden(token)) hidden.add(token.id);
   }
   let highestId = -1;
   for (const id of tokenizer.get_vocab().values()) highestId = Math.max(highestId, id);
+  const vocabulary = vocabularyOf(file);
   return {
+    tokenBytes: (id) => tokenBytes(vocabulary, id),
     idCount: highestId + 1,
     eosId: config.eos_token === undefined ? undefined : tokenizer.token_to_id(config.eos_token),
     encode: (text) => (text === '' ? [] : tokenizer.encode(text, { add_special_tokens: false }).ids),

@@ -10,12 +10,12 @@ import {
   MAX_FRAME_OPS_BYTES,
   MAX_HIDDEN_SIZE,
   MAX_ID_COUNTS_CHARS,
-  MAX_VOCABULARY,
   MAX_ID_SET_CHARS,
   MAX_KEPT_SESSIONS,
   MAX_ROWS,
   MAX_STEP_OPS,
   MAX_STEP_TOKENS,
+  MAX_VOCABULARY,
 } from '../../protocol/limits.ts';
 import { PROTOCOL_VERSION } from '../../protocol/version.ts';
 import type { Row, SessionOp } from '../engine/step.ts';

@@ -10,16 +10,27 @@ import type { PairedAnswer, PairingReport } from '../../protocol/pairing.ts';
 import type { PlanReport } from '../../protocol/plan-report.ts';
 import type { ClusterStatus } from '../../protocol/status.ts';
 import type { ChromeTrace } from '../../protocol/trace.ts';
+import type { SamplingPins } from '../chat-admission.ts';
 import type { TextModel } from '../text-model.ts';
 import type { TokenSource } from '../token-source.ts';
-import { RequestError } from './request-error.ts';
-import type { StreamTimes } from './sse.ts';
+import type { Metrics } from './metrics.ts';
+import type { ListedModel } from './models.ts';
+import type { StreamTimes } from './stream.ts';
+import type { Traffic } from './traffic.ts';
 
 /** What the API needs of the controller. */
 export interface ApiDeps {
   source: TokenSource;
   /** the text side of the deployed model; undefined before there is one */
   textModel(): TextModel | undefined;
+  /** all that clients may name, the deployed one first */
+  models(): readonly ListedModel[];
+  /** has a known model deployed in the place of the present one; undefined where nobody can */
+  deploy?(id: string): Promise<void>;
+  /** what the operator has set for all requests */
+  pins?: SamplingPins | undefined;
+  /** sessions that the stages hold at once */
+  maxSessions: number;
   status(): ClusterStatus;
   /** the last steps of all stages; @throws EspalierError not_ready */
   trace(steps: number): Promise<ChromeTrace>;
@@ -43,6 +54,10 @@ export interface ApiContext {
   deps: ApiDeps;
   exchanges: Exchanges;
   streamTimes: StreamTimes;
+  traffic: Traffic;
+  metrics: Metrics;
+  /** how long a request waits while the stages load */
+  holdMs: number;
 }
 
 /** The reason of a signal when nobody is left to answer. */
@@ -88,29 +103,4 @@ export class Exchanges {
     this.#closed = reason;
     for (const controller of this.#open) controller.abort(reason);
   }
-}
-
-/**
- * The model that answers now.
- * @param requested the id that the client asked for; undefined takes the deployed one
- * @throws EspalierError not_ready, model_not_found
- */
-export function servingModel({ textModel, status }: ApiDeps, requested?: string | undefined): TextModel {
-  const { state, reason } = status();
-  const model = textModel();
-  if ((state !== 'serving' && state !== 'recovering') || model === undefined) {
-    throw new EspalierError('not_ready', `The cluster is ${state}: ${reason ?? 'no model is loaded yet'}.`);
-  }
-  if (requested !== undefined && requested !== model.id) throw unknownModel(requested, model);
-  return model;
-}
-
-/** The error for a model id that nobody serves, with the ids that are. */
-export function unknownModel(requested: string, model: TextModel | undefined): RequestError {
-  const known = model === undefined ? 'no model is loaded yet' : `the known ids are: ${model.id}`;
-  return new RequestError(
-    'model_not_found',
-    `There is no model "${requested.slice(0, 200)}"; ${known}.`,
-    'model',
-  );
 }

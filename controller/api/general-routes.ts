@@ -12,35 +12,52 @@ import type { ApiContext } from './context.ts';
 import { RequestError } from './request-error.ts';
 import type { RouteTable } from './route-table.ts';
 
-export function generalRoutes(app: FastifyInstance, { deps }: ApiContext, routes: RouteTable): void {
-  app.get('/', (_request, reply) => {
+export function generalRoutes(app: FastifyInstance, { deps, metrics }: ApiContext, routes: RouteTable): void {
+  app.get('/', { config: { summary: 'This list of routes' } }, (_request, reply) => {
     reply.type('text/plain; charset=utf-8');
     return `Espalier ${ESPALIER_VERSION}\n\n${routes.list().join('\n')}\n`;
   });
 
-  app.get('/health', { config: { access: 'anything' } }, (_request, reply) => {
+  app.get('/health', { config: { access: 'anything', summary: 'Whether it answers' } }, (_request, reply) => {
     const { state, reason } = deps.status();
     if (state === 'serving') return { status: 'ok' };
     reply.code(503);
     return { status: state, reason };
   });
 
-  app.get(STATUS_PATH, () => deps.status());
-
-  app.get(PLAN_PATH, () => deps.plan());
-
-  app.get(TRACE_PATH, ({ query }) => deps.trace(stepCount(query)));
-
-  app.get(INCIDENTS_PATH, () => deps.incidents());
-
-  app.get(LINKS_PATH, () => deps.links());
-
-  app.post(MEASURE_LINKS_PATH, { config: { access: 'admin' } }, ({ body }) => {
-    // a foreign web page can post anything but JSON unasked
-    if (typeof body !== 'object' || body === null)
-      throw new EspalierError('invalid_request', 'The body must be {}, as JSON.');
-    return deps.measureLinks();
+  app.get('/metrics', { config: { summary: 'What is counted, for Prometheus' } }, async (_request, reply) => {
+    reply.type(metrics.contentType);
+    return metrics.text();
   });
+
+  app.get(
+    STATUS_PATH,
+    { config: { summary: 'The cluster: nodes, stages, requests; a WebSocket of the same path streams it' } },
+    () => deps.status(),
+  );
+
+  app.get(PLAN_PATH, { config: { summary: 'The plan in force with its reasons' } }, () => deps.plan());
+
+  app.get(TRACE_PATH, { config: { summary: 'The last steps of all stages, for Perfetto' } }, ({ query }) =>
+    deps.trace(stepCount(query)),
+  );
+
+  app.get(INCIDENTS_PATH, { config: { summary: 'What went wrong, and what was done about it' } }, () =>
+    deps.incidents(),
+  );
+
+  app.get(LINKS_PATH, { config: { summary: 'The measured links between the nodes' } }, () => deps.links());
+
+  app.post(
+    MEASURE_LINKS_PATH,
+    { config: { access: 'admin', summary: 'Measures them again' } },
+    ({ body }) => {
+      // a foreign web page can post anything but JSON unasked
+      if (typeof body !== 'object' || body === null)
+        throw new EspalierError('invalid_request', 'The body must be {}, as JSON.');
+      return deps.measureLinks();
+    },
+  );
 }
 
 /** `?steps=N`. @throws RequestError invalid_request */

@@ -2,7 +2,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { EspalierError } from '../../protocol/errors.ts';
-import { openAiError } from './openai-error.ts';
+import { openAiError } from './openai/error.ts';
 import { errorHeaders } from './request-error.ts';
 
 /** Answers with an error and closes the connection. */

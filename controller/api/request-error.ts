@@ -30,6 +30,11 @@ export function asRequestError(error: unknown): EspalierError {
   return asEspalierError(error);
 }
 
+/** What went wrong and how to solve it, in two sentences. */
+export function errorText({ message, solve }: EspalierError): string {
+  return `${/[.!?]$/.test(message) ? message : `${message}.`} ${solve}`;
+}
+
 /** The headers that go with an error. */
 export function errorHeaders(error: EspalierError): Record<string, string> {
   return error.status === 429 || error.status === 503 ? { 'retry-after': String(API_RETRY_AFTER_S) } : {};

@@ -8,6 +8,7 @@ import {
   API_BEAT_MS,
   API_CLOSE_MS,
   API_HEADERS_TIMEOUT_MS,
+  API_HOLD_MS,
   API_LATE_CHECK_MS,
   API_REQUEST_TIMEOUT_MS,
   API_STALLED_CLIENT_MS,
@@ -19,16 +20,20 @@ import {
 import { formatHostPort, type HostPort } from '../../protocol/node.ts';
 import type { Access } from './access.ts';
 import { type ApiContext, type ApiDeps, Exchanges } from './context.ts';
+import { dialectRoutes } from './dialect-routes.ts';
+import { errorBody } from './error-form.ts';
 import { generalRoutes } from './general-routes.ts';
-import { openAiChatRoutes } from './openai-chat.ts';
-import { openAiError } from './openai-error.ts';
-import { openAiModelRoutes } from './openai-models.ts';
+import { Metrics } from './metrics.ts';
+import { ollamaRoutes } from './ollama/routes.ts';
+import { openAiModelRoutes } from './openai/models.ts';
+import { OpenApi } from './openapi.ts';
 import { pairingRoutes } from './pairing-routes.ts';
 import { endWithError } from './raw-error.ts';
 import { asRequestError, errorHeaders } from './request-error.ts';
 import { RouteTable } from './route-table.ts';
-import type { StreamTimes } from './sse.ts';
 import { StatusFeed } from './status-feed.ts';
+import type { StreamTimes } from './stream.ts';
+import { Traffic } from './traffic.ts';
 
 export interface Api {
   fastify: FastifyInstance;
@@ -45,32 +50,45 @@ export interface Api {
 export interface ApiOptions extends Partial<StreamTimes> {
   /** the status stream's interval */
   statusIntervalMs?: number;
+  /** how long a request waits while the stages load */
+  holdMs?: number;
   /** who may ask what; without it everybody may do everything */
   access?: Access;
 }
 
 /** Builds the API. It listens when it is told to. */
 export async function createApi(deps: ApiDeps, options: ApiOptions = {}): Promise<Api> {
-  const { beatMs = API_BEAT_MS, stalledMs = API_STALLED_CLIENT_MS, access } = options;
-  const context: ApiContext = { deps, exchanges: new Exchanges(), streamTimes: { beatMs, stalledMs } };
-  const fastify = createFastify(deps);
+  const { beatMs = API_BEAT_MS, stalledMs = API_STALLED_CLIENT_MS, holdMs = API_HOLD_MS, access } = options;
+  const metrics = new Metrics(deps.status);
+  const context: ApiContext = {
+    deps,
+    exchanges: new Exchanges(),
+    streamTimes: { beatMs, stalledMs },
+    traffic: new Traffic(deps.maxSessions, metrics),
+    metrics,
+    holdMs,
+  };
+  const fastify = createFastify(deps, metrics);
   const routes = new RouteTable();
+  const openApi = new OpenApi(fastify);
   // first: a browser asks whether it may ask without showing a key
   const origins = access?.allowOrigins ?? [];
   if (origins.length > 0) await fastify.register(cors, { origin: [...origins] });
   if (access) fastify.addHook('onRequest', access.guard);
   fastify.addHook('onRoute', ({ url, method }) => routes.add(url, method));
-  fastify.setErrorHandler((error, _request, reply) => sendError(error, reply, deps));
-  fastify.setNotFoundHandler((request, reply) => {
-    const [path = ''] = request.url.split('?');
+  fastify.setErrorHandler((error, { url }, reply) => sendError(error, url, reply, { deps, metrics }));
+  fastify.setNotFoundHandler(({ url, method }, reply) => {
+    const [path = ''] = url.split('?');
     const allowed = routes.methodsOf(path);
     if (allowed.length > 0) reply.header('allow', allowed.join(', '));
-    sendError(notFound(request.method, path, allowed), reply, deps);
+    sendError(notFound(method, path, allowed), url, reply, { deps, metrics });
   });
   generalRoutes(fastify, context, routes);
   pairingRoutes(fastify, context);
   openAiModelRoutes(fastify, context);
-  openAiChatRoutes(fastify, context);
+  ollamaRoutes(fastify, context);
+  dialectRoutes(fastify, context);
+  fastify.get('/openapi.json', { config: { summary: 'This description' } }, () => openApi.document());
   await fastify.ready();
   const { statusIntervalMs = STATUS_INTERVAL_MS } = options;
   const feed = new StatusFeed(fastify.server, deps.status, statusIntervalMs, access);
@@ -89,7 +107,7 @@ export async function createApi(deps: ApiDeps, options: ApiOptions = {}): Promis
   };
 }
 
-function createFastify(deps: ApiDeps): FastifyInstance {
+function createFastify(deps: ApiDeps, metrics: Metrics): FastifyInstance {
   const http: ServerOptions & { shouldUpgradeCallback(request: IncomingMessage): boolean } = {
     headersTimeout: API_HEADERS_TIMEOUT_MS,
     connectionsCheckingInterval: API_LATE_CHECK_MS,
@@ -106,7 +124,8 @@ function createFastify(deps: ApiDeps): FastifyInstance {
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true },
     // A URL that cannot be decoded has no route yet, so its reply is generic over all routes.
-    frameworkErrors: (error, _request, reply) => sendError(error, reply as unknown as FastifyReply, deps),
+    frameworkErrors: (error, { url }, reply) =>
+      sendError(error, url ?? '', reply as unknown as FastifyReply, { deps, metrics }),
     clientErrorHandler: (error, socket) => {
       deps.log.debug({ err: error }, 'a connection to the API failed');
       endWithError(socket, connectionError(error));
@@ -125,13 +144,19 @@ function createFastify(deps: ApiDeps): FastifyInstance {
   return fastify;
 }
 
-function sendError(error: unknown, reply: FastifyReply, { log }: ApiDeps): void {
+function sendError(
+  error: unknown,
+  url: string,
+  reply: FastifyReply,
+  { deps, metrics }: { deps: ApiDeps; metrics: Metrics },
+): void {
   const failure = asRequestError(error);
-  if (failure.code === 'internal') log.error({ err: error }, 'a request to the API failed');
+  metrics.refusals.inc({ code: failure.code });
+  if (failure.code === 'internal') deps.log.error({ err: error }, 'a request to the API failed');
   // Fastify would close the connection on a body that is too large, and the client, still sending, would see a reset
   // instead of the answer. Kept open, the rest of the body is read and thrown away, for API_REQUEST_TIMEOUT_MS at most.
   reply.removeHeader('connection');
-  reply.code(failure.status).headers(errorHeaders(failure)).send(openAiError(failure));
+  reply.code(failure.status).headers(errorHeaders(failure)).send(errorBody(failure, url));
 }
 
 function notFound(method: string, path: string, allowed: readonly string[]): EspalierError {

@@ -1,62 +1,69 @@
-// A stream of server-sent events on a raw response: headers at once, beats in silence, no faster than its reader.
-// It must not know what the events say.
+// A streamed answer on a raw response: headers at once, beats in silence, no faster than its reader.
+// It must not know what is written.
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 
 export interface StreamTimes {
-  /** the longest silence; a comment line breaks it */
+  /** the longest silence; a beat breaks it */
   beatMs: number;
   /** the longest time in which a reader takes nothing */
   stalledMs: number;
 }
 
+export interface StreamOptions extends StreamTimes {
+  contentType: string;
+  /** aborted when the client's connection has closed */
+  signal: AbortSignal;
+  /** what a beat says; nothing where it is empty */
+  beat: () => string;
+}
+
 /** Opens with the response's headers. Call `end` in every case: it stops the beats. */
-export class SseStream {
+export class AnswerStream {
   readonly #response: ServerResponse;
-  readonly #signal: AbortSignal;
-  readonly #stalledMs: number;
+  readonly #options: StreamOptions;
   readonly #beat: NodeJS.Timeout;
 
-  /** @param signal aborted when the client's connection has closed */
-  constructor(response: ServerResponse, signal: AbortSignal, { beatMs, stalledMs }: StreamTimes) {
+  constructor(response: ServerResponse, options: StreamOptions) {
     this.#response = response;
-    this.#signal = signal;
-    this.#stalledMs = stalledMs;
+    this.#options = options;
     response.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
+      'content-type': options.contentType,
       'cache-control': 'no-cache',
       // Proxies such as nginx would collect the stream otherwise.
       'x-accel-buffering': 'no',
     });
     response.flushHeaders();
     this.#beat = setInterval(() => {
-      if (!response.writableNeedDrain) response.write(': beat\n\n');
-    }, beatMs);
+      const text = response.writableNeedDrain ? '' : options.beat();
+      if (text !== '') response.write(text);
+    }, options.beatMs);
   }
 
   /**
-   * Sends one event, and waits until the reader has room for the next. A reader that makes none for `stalledMs` is cut
-   * off, which aborts the signal.
-   * @param data a text without line breaks
+   * Writes, and waits until the reader has room for more. A reader that makes none for `stalledMs` is cut off, which
+   * aborts the signal.
    * @throws the signal's reason
    */
-  async send(data: string): Promise<void> {
-    this.#signal.throwIfAborted();
+  async send(text: string): Promise<void> {
+    const { signal, stalledMs } = this.#options;
+    signal.throwIfAborted();
+    if (text === '') return;
     this.#beat.refresh();
-    if (this.#response.write(`data: ${data}\n\n`)) return;
-    const stalled = setTimeout(() => this.#response.destroy(), this.#stalledMs);
+    if (this.#response.write(text)) return;
+    const stalled = setTimeout(() => this.#response.destroy(), stalledMs);
     try {
-      await once(this.#response, 'drain', { signal: this.#signal });
+      await once(this.#response, 'drain', { signal });
     } catch (error) {
-      throw this.#signal.aborted ? this.#signal.reason : error;
+      throw signal.aborted ? signal.reason : error;
     } finally {
       clearTimeout(stalled);
     }
   }
 
-  /** Ends the stream, with a last event where one is given. */
-  end(data?: string): void {
+  /** Ends the stream with its last words. */
+  end(text: string): void {
     clearInterval(this.#beat);
-    this.#response.end(data === undefined ? undefined : `data: ${data}\n\n`);
+    this.#response.end(text);
   }
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { admitChat, type ChatEvent, type ChatRequest, runChat } from '../../controller/chat.ts';
+import { runChat } from '../../controller/chat.ts';
+import { admitChat } from '../../controller/chat-admission.ts';
+import type { AnswerOptions, ChatEvent, Conversation } from '../../controller/chat-request.ts';
 import type { EspalierError } from '../../protocol/errors.ts';
 import { referenceCases } from '../support/reference.ts';
 import { aborted, ScriptedSource } from './scripted-source.ts';
@@ -13,7 +15,7 @@ assert.ok(sum);
 
 async function run(
   source: ScriptedSource,
-  request: Partial<ChatRequest> = {},
+  request: Partial<Conversation & AnswerOptions> = {},
   signal = never,
 ): Promise<ChatEvent[]> {
   const chat = await admitChat({ messages: sum?.messages ?? [], stop: [], ...request }, model, signal);
@@ -27,14 +29,21 @@ function textOf(events: ChatEvent[], kind: 'reasoning' | 'content'): string {
 test('all reference conversations, from messages to reasoning and answer', async () => {
   const source = new ScriptedSource();
   for (const { messages, prompt_ids, greedy_ids, text, expected_answer, correct } of referenceCases) {
-    const events = await run(source, { messages, temperature: 0 });
+    const events = await run(source, { messages, sampling: { temperature: 0 } });
     assert.deepEqual(source.requests.at(-1)?.promptIds, prompt_ids);
     const content = textOf(events, 'content');
     assert.equal(content, text.split('</think>\n\n')[1]);
     if (correct) assert.equal(content, expected_answer);
     assert.equal(textOf(events, 'reasoning'), text.split('\n</think>')[0]);
     const usage = { promptTokens: prompt_ids.length, cachedTokens: 0, completionTokens: greedy_ids.length };
-    assert.deepEqual(events.at(-1), { kind: 'finish', reason: 'stop', usage });
+    const last = events.at(-1);
+    assert.ok(last?.kind === 'finish' && last.usage.reasoningTokens > 0);
+    assert.deepEqual(last, {
+      kind: 'finish',
+      reason: 'stop',
+      stopString: undefined,
+      usage: { ...usage, reasoningTokens: last.usage.reasoningTokens },
+    });
   }
 });
 

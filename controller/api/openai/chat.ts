@@ -1,130 +1,125 @@
 // POST /v1/chat/completions in OpenAI's form: chat events out as chunks or as one answer. Translation only.
-import { randomUUID } from 'node:crypto';
-import { setImmediate } from 'node:timers/promises';
-import type { FastifyInstance, FastifyReply } from 'fastify';
-import { admitChat, type ChatEvent, type ChatUsage, runChat } from '../chat.ts';
-import { type ApiContext, ClientGone, type Exchange, servingModel } from './context.ts';
-import { openAiError } from './openai-error.ts';
-import { readOpenAiChat } from './openai-request.ts';
-import { asRequestError } from './request-error.ts';
-import { SseStream } from './sse.ts';
+import type { EspalierError } from '../../../protocol/errors.ts';
+import type { ChatEvent, ChatUsage } from '../../chat-request.ts';
+import {
+  type AnswerHead,
+  type Encoder,
+  SSE_TYPE,
+  sse,
+  type Translation,
+  type WholeAnswer,
+} from '../dialect.ts';
+import { type OpenAiChat, readOpenAiChat } from './chat-request.ts';
+import { openAiError } from './error.ts';
+import { callFields, commentBeat, finishReason, logprobEntries, usageFields } from './shared.ts';
+
+/** @throws EspalierError invalid_request */
+export function openAiChat(body: unknown): Translation {
+  const wanted = readOpenAiChat(body);
+  const { chat, count, model, stream, view } = wanted;
+  return {
+    chats: [chat],
+    count,
+    model,
+    stream,
+    view,
+    whole: (answers, head) => wholeAnswer(answers, head, wanted),
+    encoder: (head) => new ChunkEncoder(head, wanted),
+  };
+}
 
 /** What all chunks of an answer, or the one answer, begin with. */
-interface AnswerHead {
-  id: string;
-  created: number;
-  model: string;
+function opening({ id, created, model }: AnswerHead): object {
+  return { id: `chatcmpl-${id}`, created, model: model.id, system_fingerprint: null };
 }
 
-export function openAiChatRoutes(app: FastifyInstance, context: ApiContext): void {
-  const { deps, exchanges } = context;
-  app.post('/v1/chat/completions', async (request, reply) => {
-    const { chat, model: modelId, stream, includeUsage } = readOpenAiChat(request.body);
-    using exchange = exchanges.open(request.raw.socket);
-    try {
-      const model = servingModel(deps, modelId);
-      const admitted = await admitChat(chat, model, exchange.signal);
-      const events = runChat(admitted, deps.source, exchange.signal);
-      const head = {
-        id: `chatcmpl-${randomUUID()}`,
-        created: Math.floor(Date.now() / 1_000),
-        model: model.id,
-      };
-      if (!stream) return await wholeAnswer(events, head);
-      const begun = await begin(events);
-      reply.hijack();
-      await streamAnswer(begun, reply, head, { exchange, context, includeUsage });
-    } catch (error) {
-      if (!(error instanceof ClientGone)) throw error;
-      reply.hijack();
-      reply.raw.destroy();
-    }
-    return reply;
-  });
-}
+class ChunkEncoder implements Encoder {
+  readonly contentType = SSE_TYPE;
+  readonly #head: AnswerHead;
+  readonly #opening: object;
+  readonly #wanted: OpenAiChat;
+  readonly #begun = new Set<number>();
+  readonly #usages: ChatUsage[] = [];
 
-/**
- * Begins a chat and gives the source one turn of the event loop to refuse it (a full queue, a cluster that just went
- * away), so that a refusal has its own HTTP status; then the headers go out, however long the prompt takes.
- */
-async function begin(events: AsyncGenerator<ChatEvent, void>): Promise<AsyncIterable<ChatEvent>> {
-  const first = events.next();
-  await Promise.race([first, setImmediate()]);
-  return (async function* () {
-    try {
-      const { value } = await first;
-      if (value) yield value;
-      yield* events;
-    } finally {
-      await events.return();
-    }
-  })();
-}
+  constructor(head: AnswerHead, wanted: OpenAiChat) {
+    this.#head = head;
+    this.#opening = opening(head);
+    this.#wanted = wanted;
+  }
 
-async function streamAnswer(
-  events: AsyncIterable<ChatEvent>,
-  reply: FastifyReply,
-  head: AnswerHead,
-  { exchange, context, includeUsage }: { exchange: Exchange; context: ApiContext; includeUsage: boolean },
-): Promise<void> {
-  const sse = new SseStream(reply.raw, exchange.signal, context.streamTimes);
-  const chunk = (choices: unknown[], usage?: ChatUsage): string =>
-    JSON.stringify({
-      ...head,
-      object: 'chat.completion.chunk',
-      choices,
-      ...(includeUsage ? { usage: usage === undefined ? null : usageFields(usage) } : {}),
-    });
-  const delta = (fields: object, finish: string | null = null): string =>
-    chunk([{ index: 0, delta: fields, logprobs: null, finish_reason: finish }]);
-  try {
-    let first = true;
-    for await (const event of events) {
-      if (first) await sse.send(delta({ role: 'assistant', content: '' }));
-      first = false;
-      if (event.kind === 'finish') {
-        await sse.send(delta({}, event.reason));
-        if (includeUsage) await sse.send(chunk([], event.usage));
-      } else if (event.kind === 'reasoning') await sse.send(delta({ reasoning_content: event.text }));
-      else await sse.send(delta({ content: event.text }));
+  begin(): string {
+    return '';
+  }
+
+  event(choice: number, event: ChatEvent): string {
+    const isFirst = !this.#begun.has(choice);
+    this.#begun.add(choice);
+    const first = isFirst ? this.#delta(choice, { role: 'assistant', content: '' }) : '';
+    return first + this.#event(choice, event);
+  }
+
+  beat(ahead: number | undefined): string {
+    return commentBeat(ahead);
+  }
+
+  fail(error: EspalierError): string {
+    return sse(openAiError(error));
+  }
+
+  end(): string {
+    const usage = this.#wanted.includeUsage ? this.#chunk([], usageFields(this.#usages)) : '';
+    return `${usage}data: [DONE]\n\n`;
+  }
+
+  #event(choice: number, event: ChatEvent): string {
+    switch (event.kind) {
+      case 'reasoning':
+        return this.#delta(choice, { reasoning_content: event.text });
+      case 'content': {
+        const tokens = event.tokens && {
+          content: logprobEntries(event.tokens, this.#head.model),
+          refusal: null,
+        };
+        return this.#delta(choice, { content: event.text }, null, tokens);
+      }
+      case 'tool-call':
+        return this.#delta(choice, { tool_calls: [{ index: event.index, ...callFields(event.call) }] });
+      case 'finish':
+        this.#usages.push(event.usage);
+        return this.#delta(choice, {}, finishReason(event.reason));
     }
-    sse.end('[DONE]');
-  } catch (error) {
-    if (error instanceof ClientGone) return sse.end();
-    const failure = asRequestError(error);
-    context.deps.log.warn({ code: failure.code, request: head.id }, failure.message);
-    sse.end(JSON.stringify(openAiError(failure)));
+  }
+
+  #delta(index: number, delta: object, finish: string | null = null, logprobs: object | null = null): string {
+    return this.#chunk([{ index, delta, logprobs, finish_reason: finish }]);
+  }
+
+  #chunk(choices: object[], usage: object | null = null): string {
+    const told = this.#wanted.includeUsage ? { usage } : {};
+    return sse({ ...this.#opening, object: 'chat.completion.chunk', choices, ...told });
   }
 }
 
-async function wholeAnswer(events: AsyncIterable<ChatEvent>, head: AnswerHead): Promise<object> {
-  const text = { reasoning: '', content: '' };
-  for await (const event of events) {
-    if (event.kind !== 'finish') {
-      text[event.kind] += event.text;
-      continue;
-    }
-    const message = {
-      role: 'assistant',
-      content: text.content,
-      reasoning_content: text.reasoning === '' ? null : text.reasoning,
-      refusal: null,
-    };
-    return {
-      ...head,
-      object: 'chat.completion',
-      choices: [{ index: 0, message, logprobs: null, finish_reason: event.reason }],
-      usage: usageFields(event.usage),
-    };
-  }
-  throw new Error('a chat ended without its finish');
-}
-
-function usageFields({ promptTokens, cachedTokens, completionTokens }: ChatUsage): object {
+function wholeAnswer(answers: readonly WholeAnswer[], head: AnswerHead, { hasLogprobs }: OpenAiChat): object {
   return {
-    prompt_tokens: promptTokens,
-    prompt_tokens_details: { cached_tokens: cachedTokens },
-    completion_tokens: completionTokens,
-    total_tokens: promptTokens + completionTokens,
+    ...opening(head),
+    object: 'chat.completion',
+    choices: answers.map((answer, index) => ({
+      index,
+      message: message(answer),
+      logprobs: hasLogprobs ? { content: logprobEntries(answer.tokens, head.model), refusal: null } : null,
+      finish_reason: finishReason(answer.finish),
+    })),
+    usage: usageFields(answers.map(({ usage }) => usage)),
+  };
+}
+
+function message({ content, reasoning, calls }: WholeAnswer): object {
+  return {
+    role: 'assistant',
+    content: content === '' && calls.length > 0 ? null : content,
+    reasoning_content: reasoning === '' ? null : reasoning,
+    refusal: null,
+    ...(calls.length > 0 && { tool_calls: calls.map(callFields) }),
   };
 }

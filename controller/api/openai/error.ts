@@ -1,6 +1,6 @@
 // Errors in OpenAI's form. Translation only.
-import type { EspalierError } from '../../protocol/errors.ts';
-import { RequestError } from './request-error.ts';
+import type { EspalierError } from '../../../protocol/errors.ts';
+import { errorText, RequestError } from '../request-error.ts';
 
 export interface OpenAiErrorBody {
   error: { message: string; type: string; param: string | null; code: string };
@@ -8,10 +8,9 @@ export interface OpenAiErrorBody {
 
 /** What went wrong and how to solve it, with the registry's code. */
 export function openAiError(error: EspalierError): OpenAiErrorBody {
-  const message = /[.!?]$/.test(error.message) ? error.message : `${error.message}.`;
   return {
     error: {
-      message: `${message} ${error.solve}`,
+      message: errorText(error),
       type: errorType(error.status),
       param: error instanceof RequestError ? error.param : null,
       code: error.code,
@@ -20,6 +19,8 @@ export function openAiError(error: EspalierError): OpenAiErrorBody {
 }
 
 function errorType(status: number): string {
+  if (status === 401) return 'authentication_error';
+  if (status === 403) return 'permission_error';
   if (status === 429) return 'rate_limit_error';
   return status >= 500 ? 'server_error' : 'invalid_request_error';
 }

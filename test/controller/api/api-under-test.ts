@@ -2,7 +2,9 @@
 import { connect, type Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import pino from 'pino';
+import { listedModel } from '../../../controller/api/models.ts';
 import { type Api, type ApiOptions, createApi } from '../../../controller/api/server.ts';
+import type { ModelFacts } from '../../../controller/models/listed.ts';
 import { makeTrace } from '../../../controller/trace/trace.ts';
 import { EspalierError } from '../../../protocol/errors.ts';
 import type { Incident } from '../../../protocol/incidents.ts';
@@ -27,6 +29,17 @@ export const SAMPLE_INCIDENT: Incident = {
   outcome: 'serving',
   done: 'serving r1: layers studio-1 0–5 → studio-3 6–11; 3 layers were read from the disk',
   pause: { planMs: 20, loadMs: 900, linkMs: 40, replayMs: 140 },
+};
+
+/** What it says of its model folder. */
+const DEMO_FACTS: ModelFacts = {
+  id: 'demo-model',
+  architecture: 'deepseek_v3',
+  quantization: '4-bit',
+  parameters: 8_300_000,
+  sizeBytes: 4_800_000,
+  digest: 'd'.repeat(64),
+  modifiedAt: Date.UTC(2026, 0, 2),
 };
 
 /** What its stages tell of their last 300 steps. */
@@ -55,12 +68,15 @@ export async function startApi(
 ): Promise<ApiUnderTest> {
   const model = await demoTextModel;
   const source = new ScriptedSource();
+  const listed = listedModel(DEMO_FACTS, model);
   let status = idleStatus(model.id);
   let links = measuredLinks(1);
   const api = await createApi(
     {
       source,
       textModel: () => model,
+      models: () => [listed],
+      maxSessions: 64,
       status: () => status,
       trace: async (steps) => {
         if (status.state !== 'serving') throw new EspalierError('not_ready', `it is ${status.state}`);
@@ -81,7 +97,8 @@ export async function startApi(
       },
       log: pino({ level: 'silent' }),
     },
-    options,
+    // no test of a cluster that does not serve waits for it
+    { holdMs: 0, ...options },
   );
   t.after(() => api.close());
   const { url, ...at } = await api.listen(where);

@@ -34,6 +34,7 @@ const USAGE = {
   prompt_tokens: sum.prompt_ids.length,
   prompt_tokens_details: { cached_tokens: 0 },
   completion_tokens: sum.greedy_ids.length,
+  completion_tokens_details: { reasoning_tokens: 68 },
   total_tokens: sum.prompt_ids.length + sum.greedy_ids.length,
 };
 

@@ -1,0 +1,76 @@
+// What an answer is held to, as one grammar: a format, or the tools that must be called.
+// It must not know dialects; what is sound is found by compiling it.
+import { EspalierError } from '../protocol/errors.ts';
+import type { Grammar } from '../protocol/generate.ts';
+import type { AnswerFormat, Tool, ToolChoice } from './chat-request.ts';
+import type { ToolForm } from './tools/tool-form.ts';
+
+/** After a reasoning, models put some newlines before their answer. */
+const AFTER_REASONING = { type: 'regex', pattern: '[ \\n]{0,3}' };
+
+export interface GrammarWish {
+  format: AnswerFormat | undefined;
+  toolChoice: ToolChoice;
+  tools: readonly Tool[];
+  toolForm: ToolForm | undefined;
+  /** the text that ends the reasoning with which the answer begins; undefined without one */
+  reasoningEnd: string | undefined;
+}
+
+/**
+ * The grammar that a request asks for, if any.
+ * @throws EspalierError invalid_request where two wishes exclude each other
+ */
+export function answerGrammar({
+  format,
+  toolChoice,
+  tools,
+  toolForm,
+  reasoningEnd,
+}: GrammarWish): Grammar | undefined {
+  const isForced = toolForm !== undefined && toolChoice !== 'auto' && toolChoice !== 'none';
+  if (isForced && format) {
+    throw new EspalierError(
+      'invalid_request',
+      'An answer cannot be both a call of a tool and in a format of its own: leave out one of the two.',
+    );
+  }
+  const body = isForced ? toolCalls(toolForm, calledTools(tools, toolChoice)) : format && formatOf(format);
+  if (!body) return undefined;
+  if (reasoningEnd === undefined) return { structuralTag: tagOf(body) };
+  return {
+    structuralTag: tagOf({ type: 'sequence', elements: [AFTER_REASONING, body] }),
+    after: reasoningEnd,
+  };
+}
+
+function tagOf(format: object): string {
+  return JSON.stringify({ type: 'structural_tag', format });
+}
+
+function formatOf(format: AnswerFormat): object {
+  return { type: 'json_schema', json_schema: format.kind === 'json' ? { type: 'object' } : format.schema };
+}
+
+function calledTools(tools: readonly Tool[], choice: ToolChoice): readonly Tool[] {
+  if (typeof choice === 'string') return tools;
+  return tools.filter(({ name }) => name === choice.name);
+}
+
+/** At least one call, in the model's own form. */
+function toolCalls({ frame, around }: ToolForm, tools: readonly Tool[]): object {
+  const tags = tools.map(({ name, parameters }) => ({
+    type: 'tag',
+    ...frame(name),
+    content: { type: 'json_schema', json_schema: parameters },
+  }));
+  const calls = {
+    type: 'tags_with_separator',
+    tags,
+    separator: around.separator,
+    at_least_one: true,
+    stop_after_first: false,
+  };
+  if (around.begin === '') return calls;
+  return { type: 'tag', begin: around.begin, content: calls, end: around.end };
+}
