@@ -11,6 +11,8 @@ const AFTER_REASONING = { type: 'regex', pattern: '[ \\n]{0,3}' };
 export interface GrammarWish {
   format: AnswerFormat | undefined;
   toolChoice: ToolChoice;
+  /** whether several calls may be made where one is demanded */
+  parallelCalls: boolean;
   tools: readonly Tool[];
   toolForm: ToolForm | undefined;
   /** the text that ends the reasoning with which the answer begins; undefined without one */
@@ -21,13 +23,8 @@ export interface GrammarWish {
  * The grammar that a request asks for, if any.
  * @throws EspalierError invalid_request where two wishes exclude each other
  */
-export function answerGrammar({
-  format,
-  toolChoice,
-  tools,
-  toolForm,
-  reasoningEnd,
-}: GrammarWish): Grammar | undefined {
+export function answerGrammar(wish: GrammarWish): Grammar | undefined {
+  const { format, toolChoice, tools, toolForm, reasoningEnd, parallelCalls } = wish;
   const isForced = toolForm !== undefined && toolChoice !== 'auto' && toolChoice !== 'none';
   if (isForced && format) {
     throw new EspalierError(
@@ -35,7 +32,9 @@ export function answerGrammar({
       'An answer cannot be both a call of a tool and in a format of its own: leave out one of the two.',
     );
   }
-  const body = isForced ? toolCalls(toolForm, calledTools(tools, toolChoice)) : format && formatOf(format);
+  const body = isForced
+    ? toolCalls(toolForm, calledTools(tools, toolChoice), parallelCalls && typeof toolChoice === 'string')
+    : format && formatOf(format);
   if (!body) return undefined;
   if (reasoningEnd === undefined) return { structuralTag: tagOf(body) };
   return {
@@ -57,8 +56,8 @@ function calledTools(tools: readonly Tool[], choice: ToolChoice): readonly Tool[
   return tools.filter(({ name }) => name === choice.name);
 }
 
-/** At least one call, in the model's own form. */
-function toolCalls({ frame, around }: ToolForm, tools: readonly Tool[]): object {
+/** One call or more, in the model's own form. */
+function toolCalls({ frame, around }: ToolForm, tools: readonly Tool[], mayBeSeveral: boolean): object {
   const tags = tools.map(({ name, parameters }) => ({
     type: 'tag',
     ...frame(name),
@@ -69,7 +68,7 @@ function toolCalls({ frame, around }: ToolForm, tools: readonly Tool[]): object 
     tags,
     separator: around.separator,
     at_least_one: true,
-    stop_after_first: false,
+    stop_after_first: !mayBeSeveral,
   };
   if (around.begin === '') return calls;
   return { type: 'tag', begin: around.begin, content: calls, end: around.end };

@@ -59,6 +59,7 @@ export async function admitChat(
     format: request.format,
     tools: ('messages' in request && request.tools) || [],
     toolChoice: ('messages' in request && request.toolChoice) || 'auto',
+    parallelCalls: !('messages' in request) || request.parallelCalls !== false,
     toolForm,
     reasoningEnd: reading === 'reasoning' ? REASONING_END : undefined,
   });

@@ -44,6 +44,8 @@ export interface Conversation {
   tools?: readonly Tool[] | undefined;
   /** by default `auto` */
   toolChoice?: ToolChoice | undefined;
+  /** false: where a call is demanded, one and not several */
+  parallelCalls?: boolean | undefined;
   /** false: an empty think block. By default the model thinks as its template has it */
   thinking?: boolean | undefined;
 }

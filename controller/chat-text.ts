@@ -44,12 +44,10 @@ export class ChatText {
   push({ token, logprob, topLogprobs }: TokenEvent & { token: number }): ChatEvent[] {
     const text = this.#detokenizer.push(token);
     const segments = this.#splitter ? this.#splitter.push(text) : toContent(text);
-    const isReasoning = this.#splitter?.isReasoning ?? false;
     if (this.#isReasoning) this.#reasoningTokens += 1;
-    // the marks between reasoning and answer belong to neither
-    if (this.#isReasoning && !isReasoning) this.#pending = [];
-    this.#isReasoning = isReasoning;
+    this.#isReasoning = this.#splitter?.isReasoning ?? false;
     if (logprob !== undefined) this.#pending.push({ token, logprob, top: topLogprobs ?? [] });
+    if (this.#splitter?.isBetween) this.#pending = [];
     return this.#show(segments);
   }
 

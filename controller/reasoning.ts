@@ -41,6 +41,11 @@ export class ReasoningSplitter {
     return this.#state.startsWith('reasoning');
   }
 
+  /** Whether what came last belongs to a mark, or to the newlines next to it. */
+  get isBetween(): boolean {
+    return this.#state.endsWith('gap');
+  }
+
   /** The segments that one more piece of text completes. */
   push(piece: string): TextSegment[] {
     const segments: TextSegment[] = [];

@@ -57,7 +57,8 @@ export class GrammarCompiler {
    */
   async matcher(structuralTag: string, stopIds: readonly number[]): Promise<GrammarMatcher> {
     try {
-      const grammar = await this.#compiler.compileStructuralTag(structuralTag);
+      const tag = await this.#onOneLine(JSON.parse(structuralTag));
+      const grammar = await this.#compiler.compileStructuralTag(JSON.stringify(tag));
       const matcher = await this.#library.GrammarMatcher.createGrammarMatcher(grammar, [...stopIds]);
       grammar.dispose();
       return {
@@ -69,8 +70,28 @@ export class GrammarCompiler {
       throw new GrammarError(error);
     }
   }
+
+  /**
+   * A structural tag whose JSON stands on one line. XGrammar's own rules for JSON allow any number of spaces between
+   * its parts, and models get lost in them; its option to count them (0.1.27) leaves some out.
+   */
+  async #onOneLine(part: unknown): Promise<unknown> {
+    if (Array.isArray(part)) return Promise.all(part.map((inner) => this.#onOneLine(inner)));
+    if (typeof part !== 'object' || part === null) return part;
+    const { type, json_schema: schema } = part as { type?: unknown; json_schema?: unknown };
+    if (type === 'json_schema') {
+      const grammar = await this.#library.Grammar.fromJSONSchema(JSON.stringify(schema), false, NO_INDENT);
+      const text = grammar.toString();
+      grammar.dispose();
+      return { type: 'grammar', grammar: text };
+    }
+    const inner = Object.entries(part).map(async ([name, value]) => [name, await this.#onOneLine(value)]);
+    return Object.fromEntries(await Promise.all(inner));
+  }
 }
 
+/** XGrammar's way to say that JSON has no line breaks. */
+const NO_INDENT = -1;
 const FILE = '/@mlc-ai/web-xgrammar/lib/index.js';
 
 /**

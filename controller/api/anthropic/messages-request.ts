@@ -147,17 +147,18 @@ const Choice = z
     'type',
     [
       z.object({ type: z.literal('auto') }),
-      z.object({ type: z.literal('any') }),
+      z.object({ type: z.literal('any'), disable_parallel_tool_use: Flag }),
       z.object({ type: z.literal('none') }),
       z.object({ type: z.literal('tool'), name: ToolName }),
     ],
     { error: 'must have the type "auto", "any", "none" or "tool"' },
   )
   .nullish()
-  .transform((choice): ToolChoice | undefined => {
-    if (!choice) return undefined;
-    if (choice.type === 'tool') return { name: choice.name };
-    return choice.type === 'any' ? 'required' : choice.type;
+  .transform((choice): { toolChoice?: ToolChoice; parallelCalls?: boolean } => {
+    if (!choice) return {};
+    if (choice.type === 'tool') return { toolChoice: { name: choice.name } };
+    if (choice.type !== 'any') return { toolChoice: choice.type };
+    return { toolChoice: 'required', parallelCalls: choice.disable_parallel_tool_use !== true };
   });
 
 const Format = z
@@ -220,11 +221,11 @@ export function readCount(body: unknown): AnthropicRequest {
 }
 
 function conversation(data: z.infer<typeof CountBody>) {
-  const { system, messages, tools, tool_choice: toolChoice, thinking } = data;
+  const { system, messages, tools, tool_choice: choice, thinking } = data;
   return {
     messages: [...system, ...messages.flat()],
     tools,
-    toolChoice,
+    ...choice,
     thinking: thinking?.type === 'disabled' ? false : thinking?.type ? true : undefined,
   };
 }

@@ -114,6 +114,7 @@ export const OpenAiChatBody = bodyOf({
   top_logprobs: wholeNumber(0, MAX_TOP_LOGPROBS),
   tools: Tools,
   tool_choice: Choice,
+  parallel_tool_calls: Flag,
   response_format: Format,
   service_tier: z.string().nullish().catch(undefined),
 });
@@ -129,6 +130,7 @@ export function readOpenAiChat(body: unknown): OpenAiChat {
     messages: data.messages,
     tools: data.tools,
     toolChoice: data.tool_choice,
+    parallelCalls: given(data.parallel_tool_calls),
     thinking: wantsThinking(data),
     maxTokens: data.max_completion_tokens ?? data.max_tokens ?? undefined,
     sampling: samplingOf(data, hasLogprobs ? (data.top_logprobs ?? 0) : undefined),

@@ -161,6 +161,7 @@ export const ResponsesBody = bodyOf({
   text: z.looseObject({ format: Format }).nullish(),
   tools: Tools,
   tool_choice: Choice,
+  parallel_tool_calls: Flag,
   previous_response_id: z
     .null({ error: 'answers are not stored here: send the whole conversation as input' })
     .optional(),
@@ -177,6 +178,7 @@ export function readResponses(body: unknown): ResponsesRequest {
     messages: [...system, ...data.input],
     tools: data.tools,
     toolChoice: data.tool_choice,
+    parallelCalls: given(data.parallel_tool_calls),
     thinking: data.reasoning?.effort ? data.reasoning.effort !== 'none' : undefined,
     maxTokens: given(data.max_output_tokens),
     sampling: samplingOf(data),

@@ -5,6 +5,7 @@ import pino from 'pino';
 import { listedModel } from '../../../controller/api/models.ts';
 import { type Api, type ApiOptions, createApi } from '../../../controller/api/server.ts';
 import type { ModelFacts } from '../../../controller/models/listed.ts';
+import type { TextModel } from '../../../controller/text-model.ts';
 import { makeTrace } from '../../../controller/trace/trace.ts';
 import { EspalierError } from '../../../protocol/errors.ts';
 import type { Incident } from '../../../protocol/incidents.ts';
@@ -56,17 +57,17 @@ export interface ApiUnderTest {
   setState(state: ClusterState, reason: string | null): void;
   /** fills the status' events, to make it large */
   setEvents(events: ClusterStatus['events']): void;
-  post(body: unknown, headers?: Record<string, string>): Promise<Response>;
+  post(body: unknown, headers?: Record<string, string>, path?: string): Promise<Response>;
   /** posts and reads the JSON that comes back, in the shape that the test expects */
   ask<T>(body: unknown): Promise<T>;
 }
 
 export async function startApi(
   t: TestContext,
-  options: ApiOptions = {},
+  { model: textModel = demoTextModel, ...options }: ApiOptions & { model?: Promise<TextModel> } = {},
   where: { host: string; port: number } = { host: '127.0.0.1', port: 0 },
 ): Promise<ApiUnderTest> {
-  const model = await demoTextModel;
+  const model = await textModel;
   const source = new ScriptedSource();
   const listed = listedModel(DEMO_FACTS, model);
   let status = idleStatus(model.id);
@@ -102,8 +103,8 @@ export async function startApi(
   );
   t.after(() => api.close());
   const { url, ...at } = await api.listen(where);
-  const post: ApiUnderTest['post'] = (body, headers = {}) =>
-    fetch(`${url}/v1/chat/completions`, {
+  const post: ApiUnderTest['post'] = (body, headers = {}, path = '/v1/chat/completions') =>
+    fetch(url + path, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...headers },
       body: typeof body === 'string' ? body : JSON.stringify(body),
