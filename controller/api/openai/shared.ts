@@ -35,5 +35,5 @@ export function logprobEntries(tokens: readonly TokenInfo[], model: TextModel): 
 
 /** A comment, which clients skip; it tells how many come first. */
 export function commentBeat(ahead: number | undefined): string {
-  return ahead === undefined || ahead === 0 ? ': beat\n\n' : `: beat, ${ahead} requests ahead\n\n`;
+  return ahead === undefined || ahead === 0 ? ': beat\n\n' : `: beat, ${ahead} ahead in the queue\n\n`;
 }

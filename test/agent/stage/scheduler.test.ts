@@ -151,4 +151,34 @@ describe('scheduler', () => {
     scheduler.complete(1, [{ session: 1, token: undefined, outcome: 'failed' }]);
     assert.deepEqual(drain(scheduler), ['#2 -s1 +b s2@0×1!']);
   });
+
+  test('what nobody waits for begins after all others, and its prompt gives way to theirs', () => {
+    const scheduler = new Scheduler({ ...LIMITS, stageCount: 1 });
+    scheduler.add({ ...request('job', 8), isBackground: true });
+    scheduler.add(request('a', 8));
+    assert.deepEqual(drain(scheduler), ['#1 +a +job s1@0×4']);
+    scheduler.complete(1, []);
+    assert.deepEqual(drain(scheduler), ['#2 s1@4×4!']);
+    scheduler.complete(2, [next(1)]);
+    scheduler.add(request('b', 4));
+    const order: string[] = [];
+    for (let step = scheduler.next(); step && order.length < 6; step = scheduler.next()) {
+      const [, chunk] = step.rows;
+      order.push(`s${chunk?.session}@${chunk?.position}`);
+      scheduler.complete(step.step, [next(1)]);
+    }
+    assert.deepEqual(order, ['s3@0', 's3@1', 's3@2', 's3@3', 's2@0', 's2@1']);
+  });
+
+  test('what nobody waits for never takes all sessions', () => {
+    const scheduler = new Scheduler(LIMITS);
+    for (let job = 0; job < LIMITS.maxSessions; job++) {
+      scheduler.add({ ...request(`job-${job}`, 1), isBackground: true });
+    }
+    scheduler.next();
+    assert.equal(scheduler.sessionCount, LIMITS.maxSessions / 4);
+    scheduler.add(request('a', 1));
+    scheduler.next();
+    assert.equal(scheduler.sessionCount, LIMITS.maxSessions / 4 + 1);
+  });
 });

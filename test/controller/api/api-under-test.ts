@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test';
 import pino from 'pino';
 import { listedModel } from '../../../controller/api/models.ts';
 import { type Api, type ApiOptions, createApi } from '../../../controller/api/server.ts';
+import type { SamplingPins } from '../../../controller/chat-admission.ts';
 import type { ModelFacts } from '../../../controller/models/listed.ts';
 import type { TextModel } from '../../../controller/text-model.ts';
 import { makeTrace } from '../../../controller/trace/trace.ts';
@@ -64,7 +65,12 @@ export interface ApiUnderTest {
 
 export async function startApi(
   t: TestContext,
-  { model: textModel = demoTextModel, ...options }: ApiOptions & { model?: Promise<TextModel> } = {},
+  {
+    model: textModel = demoTextModel,
+    maxSessions = 64,
+    pins,
+    ...options
+  }: ApiOptions & { model?: Promise<TextModel>; maxSessions?: number; pins?: SamplingPins } = {},
   where: { host: string; port: number } = { host: '127.0.0.1', port: 0 },
 ): Promise<ApiUnderTest> {
   const model = await textModel;
@@ -77,7 +83,8 @@ export async function startApi(
       source,
       textModel: () => model,
       models: () => [listed],
-      maxSessions: 64,
+      maxSessions,
+      pins,
       status: () => status,
       trace: async (steps) => {
         if (status.state !== 'serving') throw new EspalierError('not_ready', `it is ${status.state}`);
