@@ -27,6 +27,7 @@ export interface BenchClusterOptions {
 }
 
 export interface BenchCluster extends AsyncDisposable {
+  readonly controller: RunningController;
   status(): ClusterStatus;
   /** what the controller says of the plan in force */
   planReport(): Promise<PlanReport>;
@@ -83,6 +84,7 @@ export async function bringUp({ modelDir, stages, cores }: BenchClusterOptions):
   };
   const all = parts.move();
   return {
+    controller,
     status: () => controller.status(),
     async planReport() {
       const response = await fetch(`${controller.url}${PLAN_PATH}`);

@@ -7,6 +7,7 @@ import type { Figure, Machine, Suite } from './figure.ts';
 
 /** Suites by name, loaded when they are run. */
 const SUITES: Record<string, () => Promise<Suite>> = {
+  api: async () => (await import('./suites/api.ts')).apiSuite,
   cluster: async () => (await import('./suites/cluster.ts')).clusterSuite,
   engine: async () => (await import('./suites/engine.ts')).engineSuite,
   faults: async () => (await import('./suites/faults.ts')).faultsSuite,
