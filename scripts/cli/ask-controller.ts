@@ -18,6 +18,8 @@ export interface Question<T> {
   timeoutMs: number;
   /** sent as JSON with POST; without one it is a GET */
   body?: object;
+  /** the API key, where one is needed */
+  key?: string | undefined;
 }
 
 export interface Answer<T> {
@@ -31,18 +33,18 @@ export interface Answer<T> {
  *   API's own words
  */
 export async function askController<T>(controllerUrl: string, question: Question<T>): Promise<Answer<T>> {
-  const { path, schema, what, timeoutMs, body } = question;
+  const { path, schema, what, timeoutMs, body, key } = question;
   const url = new URL(path, controllerUrl);
-  const headers = credentialHeaders(controllerUrl);
-  const post = body && {
-    method: 'POST',
-    headers: { ...headers, 'content-type': 'application/json' },
-    body: JSON.stringify(body),
+  const headers = {
+    ...credentialHeaders(controllerUrl),
+    ...(key !== undefined && { authorization: `Bearer ${key}` }),
+    ...(body && { 'content-type': 'application/json' }),
   };
+  const post = body && { method: 'POST', body: JSON.stringify(body) };
   let response: Response;
   let text: string;
   try {
-    response = await fetch(url, { headers, ...post, signal: AbortSignal.timeout(timeoutMs) });
+    response = await fetch(url, { ...post, headers, signal: AbortSignal.timeout(timeoutMs) });
     text = await response.text();
   } catch (error) {
     throw unreachable(controllerUrl, error);

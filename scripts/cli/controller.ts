@@ -1,6 +1,7 @@
 // `espalier controller`: one per cluster. The options become its settings; the controller itself is in controller/.
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { SamplingPins } from '../../controller/chat-admission.ts';
 import { espalierHome } from '../../protocol/home.ts';
 import { type HostPort, parseHostPort } from '../../protocol/node.ts';
 import { DEFAULT_PLANNING, type Goal } from '../../protocol/plan.ts';
@@ -11,6 +12,7 @@ import {
   parseLayerCounts,
   parseNames,
   parseNodeCount,
+  parsePin,
   parsePort,
   parseStreamCount,
   parseTokenCount,
@@ -31,6 +33,7 @@ interface Options {
   layers?: number[];
   exclude?: string[];
   allowOrigin?: string[];
+  pin?: SamplingPins;
 }
 
 export function controllerCommand(exit: (code: number) => void): Command {
@@ -80,6 +83,11 @@ export function controllerCommand(exit: (code: number) => void): Command {
       'a web page that may ask the API, like http://localhost:3000; may be given several times',
       collectOrigin,
     )
+    .option(
+      '--pin <field=number>',
+      'sampling that holds whatever clients ask for, like temperature=0.6; may be given several times',
+      collectPin,
+    )
     .addHelpText(
       'after',
       `
@@ -106,6 +114,7 @@ ${EXIT_CODES}`,
             cluster: options.cluster,
             home: espalierHome(),
             allowOrigins: options.allowOrigin,
+            pins: options.pin,
             planning: {
               goal: options.goal,
               contextTokens: options.context,
@@ -133,4 +142,8 @@ function collectAddress(text: string, previous: readonly HostPort[] = []): HostP
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? `${error.message}.` : String(error));
   }
+}
+
+function collectPin(text: string, previous: SamplingPins = {}): SamplingPins {
+  return { ...previous, ...parsePin(text) };
 }

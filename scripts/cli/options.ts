@@ -1,6 +1,7 @@
 // The options that several commands share, and the checks of their values. A wrong value is a usage error that names
 // the option and what it takes.
 import { InvalidArgumentError, Option } from 'commander';
+import { Sampling } from '../../protocol/generate.ts';
 import { MAX_INCIDENTS, MAX_REQUESTS, MAX_TRACE_STEPS } from '../../protocol/limits.ts';
 import { ClusterName, DEFAULT_CLUSTER } from '../../protocol/node.ts';
 import { Goal } from '../../protocol/plan.ts';
@@ -99,6 +100,31 @@ export function parseTemperature(text: string): number {
     throw new InvalidArgumentError('It takes a number from 0 (always the likeliest token) to 2.');
   }
   return temperature;
+}
+
+/** What may be pinned, by the names that clients use. */
+const PINS = {
+  temperature: 'temperature',
+  top_p: 'topP',
+  top_k: 'topK',
+  min_p: 'minP',
+  repetition_penalty: 'repetitionPenalty',
+  presence_penalty: 'presencePenalty',
+  frequency_penalty: 'frequencyPenalty',
+} as const;
+
+/** `temperature=0.6`. */
+export function parsePin(text: string): Partial<Sampling> {
+  const [name = '', number = ''] = text.split('=');
+  if (!Object.hasOwn(PINS, name)) {
+    throw new InvalidArgumentError(`It takes FIELD=NUMBER; the fields are ${Object.keys(PINS).join(', ')}.`);
+  }
+  const field = PINS[name as keyof typeof PINS];
+  const read = Sampling.shape[field].safeParse(number.trim() === '' ? undefined : Number(number));
+  if (read.success && read.data !== undefined) return { [field]: read.data };
+  throw new InvalidArgumentError(
+    `${name} takes a number: ${read.error?.issues[0]?.message ?? 'there is none'}.`,
+  );
 }
 
 function parseInteger(text: string, min: number, max: number, what: string): number {

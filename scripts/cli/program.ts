@@ -4,6 +4,7 @@ import { asEspalierError, EspalierError, explain } from '../../protocol/errors.t
 import { agentCommand } from './agent.ts';
 import { ApiError } from './api-error.ts';
 import { chatCommand } from './chat.ts';
+import { connectCommand } from './connect.ts';
 import { controllerCommand } from './controller.ts';
 import { dashboardCommand } from './dashboard.ts';
 import { demoCommand } from './demo.ts';
@@ -27,6 +28,7 @@ Examples:
   espalier agent                         on every Mac that takes part
   espalier pair studio-2                 let it in, with the code that it shows
   espalier chat "How many r's are in strawberry?"
+  espalier connect claude-code           what a client needs to use the cluster
   espalier status --json
   espalier plan                          which node holds which layers, and why
   espalier trace                         why it is slow
@@ -56,6 +58,7 @@ export function buildProgram(exit: (code: number) => void): Command {
     linksCommand,
     incidentsCommand,
     chatCommand,
+    connectCommand,
     factsCommand,
     tokenCommand,
     keyCommand,

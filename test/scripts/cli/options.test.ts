@@ -4,6 +4,7 @@ import { InvalidArgumentError } from 'commander';
 import {
   parseIntervalMs,
   parseNodeCount,
+  parsePin,
   parsePort,
   parseStepCount,
   parseTemperature,
@@ -81,3 +82,11 @@ for (const [name, parse, good, bad] of parsers) {
     }
   });
 }
+
+test('a pin: a field that clients know and a number that the engine takes', () => {
+  assert.deepEqual(parsePin('temperature=0.6'), { temperature: 0.6 });
+  assert.deepEqual(parsePin('top_k=40'), { topK: 40 });
+  for (const text of ['heat=1', 'temperature', 'temperature=', 'temperature=hot', 'top_p=0', 'top_k=1.5']) {
+    assert.throws(() => parsePin(text), InvalidArgumentError, text);
+  }
+});
