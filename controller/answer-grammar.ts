@@ -34,7 +34,7 @@ export function answerGrammar(wish: GrammarWish): Grammar | undefined {
   }
   const body = isForced
     ? toolCalls(toolForm, calledTools(tools, toolChoice), parallelCalls && typeof toolChoice === 'string')
-    : format && formatOf(format);
+    : format && formatOrCalls(format, toolForm, tools, parallelCalls);
   if (!body) return undefined;
   if (reasoningEnd === undefined) return { structuralTag: tagOf(body) };
   return {
@@ -47,6 +47,23 @@ function tagOf(format: object): string {
   return JSON.stringify({ type: 'structural_tag', format });
 }
 
+/**
+ * Where there are tools that may be called, an answer in the format is what comes instead of a call. Of forms that put
+ * nothing around all calls one call is let through: XGrammar takes no list without an end as one of several ways.
+ */
+function formatOrCalls(
+  format: AnswerFormat,
+  toolForm: ToolForm | undefined,
+  tools: readonly Tool[],
+  parallelCalls: boolean,
+): object {
+  const answer = formatOf(format);
+  if (!toolForm || tools.length === 0) return answer;
+  const isEnclosed = toolForm.around.begin !== '';
+  const calls = isEnclosed ? [toolCalls(toolForm, tools, parallelCalls)] : callTags(toolForm, tools);
+  return { type: 'or', elements: [answer, ...calls] };
+}
+
 function formatOf(format: AnswerFormat): object {
   return { type: 'json_schema', json_schema: format.kind === 'json' ? { type: 'object' } : format.schema };
 }
@@ -56,20 +73,23 @@ function calledTools(tools: readonly Tool[], choice: ToolChoice): readonly Tool[
   return tools.filter(({ name }) => name === choice.name);
 }
 
-/** One call or more, in the model's own form. */
-function toolCalls({ frame, around }: ToolForm, tools: readonly Tool[], mayBeSeveral: boolean): object {
-  const tags = tools.map(({ name, parameters }) => ({
+function callTags({ frame }: ToolForm, tools: readonly Tool[]): object[] {
+  return tools.map(({ name, parameters }) => ({
     type: 'tag',
     ...frame(name),
     content: { type: 'json_schema', json_schema: parameters },
   }));
+}
+
+/** One call or more, in the model's own form. */
+function toolCalls(form: ToolForm, tools: readonly Tool[], mayBeSeveral: boolean): object {
+  const { begin, end, separator } = form.around;
   const calls = {
     type: 'tags_with_separator',
-    tags,
-    separator: around.separator,
+    tags: callTags(form, tools),
+    separator,
     at_least_one: true,
     stop_after_first: !mayBeSeveral,
   };
-  if (around.begin === '') return calls;
-  return { type: 'tag', begin: around.begin, content: calls, end: around.end };
+  return begin === '' ? calls : { type: 'tag', begin, content: calls, end };
 }

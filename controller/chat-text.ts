@@ -41,7 +41,8 @@ export class ChatText {
     return this.#reasoningTokens;
   }
 
-  push({ token, logprob, topLogprobs }: TokenEvent & { token: number }): ChatEvent[] {
+  /** @param token of the event, which has one */
+  push({ logprob, topLogprobs }: TokenEvent, token: number): ChatEvent[] {
     const text = this.#detokenizer.push(token);
     const segments = this.#splitter ? this.#splitter.push(text) : toContent(text);
     if (this.#isReasoning) this.#reasoningTokens += 1;

@@ -24,9 +24,10 @@ export async function* runChat(
       usage.cachedTokens += cachedTokens ?? 0;
       if (token !== null) {
         usage.completionTokens++;
-        yield* text.push({ ...event, token });
+        // yield* over a list would wait for each of its elements
+        for (const shown of text.push(event, token)) yield shown;
       }
-      if (finish !== null && text.stopString === undefined) yield* text.end();
+      if (finish !== null && text.stopString === undefined) for (const shown of text.end()) yield shown;
       const isStopped = text.stopString !== undefined;
       if (finish === null && !isStopped) continue;
       usage.reasoningTokens = text.reasoningTokens;

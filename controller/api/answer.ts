@@ -2,7 +2,6 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { EspalierError } from '../../protocol/errors.ts';
 import { MAX_CHOICES } from '../../protocol/limits.ts';
 import { runChat } from '../chat.ts';
 import { type AdmittedChat, admitChat } from '../chat-admission.ts';
@@ -157,7 +156,7 @@ function aheadOf(places: readonly Place[]): number | undefined {
 }
 
 async function whole(
-  { streamTimes }: ApiContext,
+  { deps, streamTimes }: ApiContext,
   translation: Translation,
   head: AnswerHead,
   { events }: Running,
@@ -168,7 +167,10 @@ async function whole(
     const answers = await collectAnswers(events, translation.chats.length * translation.count);
     return late.end(translation.whole(answers, head));
   } catch (error) {
-    if (!late.hasBegun) throw error;
-    throw error instanceof EspalierError ? new ClientGone() : error;
+    if (!late.hasBegun || error instanceof ClientGone) throw error;
+    const failure = asRequestError(error);
+    deps.log.warn({ code: failure.code, request: head.id }, failure.message);
+    // the status is out: half an answer must not look like a whole one
+    throw new ClientGone();
   }
 }

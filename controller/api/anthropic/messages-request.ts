@@ -94,8 +94,7 @@ function toldTo(role: 'user' | 'system', blocks: readonly Block[]): (ChatMessage
     if (block.type === 'text') texts.push(String(block.text ?? ''));
     else if (block.type === 'tool_result') {
       const { tool_use_id: toolCallId, is_error } = block;
-      const text = readText(block.content, ['text'], true);
-      const result = typeof text === 'string' ? text : readText(block.content ?? '', ['text'], true);
+      const result = readText(block.content, ['text'], true);
       if (typeof result !== 'string') {
         messages.push({ path: ['content', index, ...result.path], message: result.message });
       } else {
