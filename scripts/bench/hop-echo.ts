@@ -1,15 +1,22 @@
-// The other process of the hop bench: sends back what it receives, over a bare socket and over a pair of hops.
-import { createServer } from 'node:net';
+// The other process of the hop bench: sends back what it receives, over bare sockets without and with TLS, and over a pair
+// of hops.
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { createServer as createTls } from 'node:tls';
 import { getOneMessage, sendMessage } from 'execa';
 import { z } from 'zod';
 import { HopClient, HopServer } from '../../agent/stage/hop.ts';
 import { Credentials, Fingerprint } from '../../protocol/identity.ts';
+import { serverTls } from '../../protocol/tls.ts';
 import { HELLO, type Ports } from './hop-round-trip.ts';
 
-const bare = createServer({ noDelay: true }, (socket) => {
+const TIMEOUT_MS = 10_000;
+
+function echo(socket: Socket): void {
   socket.on('error', () => undefined);
   socket.on('data', (chunk) => socket.write(chunk));
-});
+}
+
 const Start = z.object({ port: z.int(), credentials: Credentials, peer: Fingerprint });
 const { port, ...keys } = Start.parse(await getOneMessage());
 let client: HopClient | undefined;
@@ -23,12 +30,15 @@ const hop = await server.listen('127.0.0.1');
 client = await HopClient.dial({ host: '127.0.0.1', port }, { ...HELLO, fromStage: 1 }, keys, () =>
   process.exit(0),
 );
-bare.listen(0, '127.0.0.1', async () => {
-  const address = bare.address();
-  const ports: z.infer<typeof Ports> = {
-    bare: typeof address === 'object' && address ? address.port : 0,
-    hop,
-  };
-  await sendMessage(ports);
-});
+const bare = createServer({ noDelay: true }, echo).listen(0, '127.0.0.1');
+const sealed = createTls({ ...serverTls(keys.credentials, TIMEOUT_MS), noDelay: true }, echo).listen(
+  0,
+  '127.0.0.1',
+);
+await Promise.all([once(bare, 'listening'), once(sealed, 'listening')]);
+const [barePort, sealedPort] = [bare, sealed].map((one) => (one.address() as AddressInfo).port) as [
+  number,
+  number,
+];
+await sendMessage({ bare: barePort, sealed: sealedPort, hop } satisfies z.infer<typeof Ports>);
 process.on('disconnect', () => process.exit(0));

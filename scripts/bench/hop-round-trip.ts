@@ -1,5 +1,5 @@
-// Times the round trip of a step frame over two real hops to another process and back, against a bare TCP ping-pong of
-// the same bytes between the same two processes. Hops are under mutual TLS, as in a cluster.
+// Times the round trip of a step frame over two real hops to another process and back, against bare ping-pongs of the same
+// bytes between the same two processes: without TLS, and with it, as hops have it.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { createConnection, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,22 +10,27 @@ import { z } from 'zod';
 import { encodeFrame, type StepFrame } from '../../agent/stage/frame.ts';
 import { HopClient, HopServer } from '../../agent/stage/hop.ts';
 import { loadIdentity } from '../../protocol/identity.ts';
+import { dialTls } from '../../protocol/tls.ts';
 import { median } from './figure.ts';
 
 const ECHO = fileURLToPath(new URL('./hop-echo.js', import.meta.url));
 const ROUNDS = 15;
 const PINGS = 200;
 const WARM_UP = 10;
+const TIMEOUT_MS = 10_000;
 
 /** The words between the bench and its echo process. */
-export const Ports = z.object({ bare: z.int(), hop: z.int() });
+export const Ports = z.object({ bare: z.int(), sealed: z.int(), hop: z.int() });
 export const HELLO = { epoch: 1, hopToken: 'only-for-this-bench-run' };
 
 export interface RoundTrips {
   hopUs: number;
-  bareUs: number;
-  /** median of the rounds' ratios */
-  ratio: number;
+  /** of the bare ping-pongs: plain TCP, and TLS 1.3 */
+  tcpUs: number;
+  tlsUs: number;
+  /** medians of the rounds' ratios: the hop against each */
+  againstTcp: number;
+  againstTls: number;
   rounds: number;
 }
 
@@ -61,18 +66,28 @@ export async function compareRoundTrips(hiddenBytes: number, wanted = ROUNDS): P
         arrived = resolve;
         hop.send(frame);
       });
-    const overBare = () => pingPong(bare, bytes);
-    // a hop lives for hours: both are measured when their code is compiled
-    for (const way of [overHop, overBare]) for (let i = 0; i < WARM_UP; i++) await timeUs(way);
+    const dialled = await dialTls({ host: '127.0.0.1', port: ports.sealed }, ours, { timeoutMs: TIMEOUT_MS });
+    const sealed = dialled.socket;
+    const overTcp = () => pingPong(bare, bytes);
+    const overTls = () => pingPong(sealed, bytes);
+    // a hop lives for hours: all are measured when their code is compiled
+    for (const way of [overHop, overTcp, overTls]) for (let i = 0; i < WARM_UP; i++) await timeUs(way);
     const rounds = [];
     for (let round = 0; round < wanted; round++)
-      rounds.push({ bare: await timeUs(overBare), hop: await timeUs(overHop) });
+      rounds.push({
+        tcp: await timeUs(overTcp),
+        hop: await timeUs(overHop),
+        tls: await timeUs(overTls),
+      });
     bare.destroy();
+    sealed.destroy();
     hop.close();
     return {
       hopUs: median(rounds.map((round) => round.hop)),
-      bareUs: median(rounds.map((round) => round.bare)),
-      ratio: median(rounds.map((round) => round.hop / round.bare)),
+      tcpUs: median(rounds.map((round) => round.tcp)),
+      tlsUs: median(rounds.map((round) => round.tls)),
+      againstTcp: median(rounds.map((round) => round.hop / round.tcp)),
+      againstTls: median(rounds.map((round) => round.hop / round.tls)),
       rounds: wanted,
     };
   } finally {
