@@ -8,7 +8,7 @@ import { type AdmittedChat, admitChat } from '../chat-admission.ts';
 import type { ChatEvent } from '../chat-request.ts';
 import { collectAnswers } from './collect.ts';
 import { type ApiContext, ClientGone } from './context.ts';
-import type { AnswerHead, Translation } from './dialect.ts';
+import { type AnswerHead, SSE_TYPE, sseComment, type Translation } from './dialect.ts';
 import { LateAnswer } from './late-answer.ts';
 import type { Place } from './line.ts';
 import { mergeChoices } from './merge.ts';
@@ -27,6 +27,8 @@ export interface ChoiceEvent {
 interface Running {
   events: AsyncGenerator<ChoiceEvent, void>;
   places: readonly Place[];
+  /** where it goes what is told of the cluster meanwhile; nowhere at first */
+  notices: { tell(text: string): void };
 }
 
 /**
@@ -82,6 +84,7 @@ function run(
   signal: AbortSignal,
 ): Running {
   const places: Place[] = [];
+  const notices: Running['notices'] = { tell: () => undefined };
   const runs = admitted.flatMap((chat, prompt) =>
     Array.from({ length: count }, (_, nth) => {
       const { generation } = chat;
@@ -89,7 +92,8 @@ function run(
         ...generation.sampling,
         seed: (generation.sampling.seed + nth) % Number.MAX_SAFE_INTEGER,
       };
-      const events = runChat({ ...chat, generation: { ...generation, sampling } }, deps.source, signal);
+      const own = { ...chat, generation: { ...generation, sampling } };
+      const events = runChat(own, deps.source, signal, (text) => notices.tell(text));
       const isBackground = chats[prompt]?.isBackground ?? false;
       const watched = traffic.watch(events, {
         dialect,
@@ -101,7 +105,7 @@ function run(
     }),
   );
   const [only] = runs;
-  return { events: runs.length === 1 && only ? only : mergeChoices(runs), places };
+  return { events: runs.length === 1 && only ? only : mergeChoices(runs), places, notices };
 }
 
 async function* viewed(
@@ -120,7 +124,7 @@ async function streamed(
   { deps, streamTimes }: ApiContext,
   translation: Translation,
   head: AnswerHead,
-  { events, places }: Running,
+  { events, places, notices }: Running,
   reply: FastifyReply,
   signal: AbortSignal,
 ): Promise<void> {
@@ -131,6 +135,8 @@ async function streamed(
   const { contentType } = encoder;
   const beat = () => encoder.beat(aheadOf(places));
   const stream = new AnswerStream(reply.raw, { ...streamTimes, contentType, signal, beat });
+  // other forms have no place for what is no part of the answer
+  if (contentType === SSE_TYPE) notices.tell = (text) => stream.note(sseComment(text));
   try {
     await stream.send(encoder.begin());
     for (let next = await first; !next.done; next = await events.next()) {

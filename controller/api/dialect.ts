@@ -68,4 +68,9 @@ export function sse(data: unknown, name?: string): string {
   return name === undefined ? `data: ${text}\n\n` : `event: ${name}\ndata: ${text}\n\n`;
 }
 
+/** A comment, which every reader of server-sent events skips. @param text anything: a line break would end the comment */
+export function sseComment(text: string): string {
+  return `: ${text.replace(/\s+/g, ' ')}\n\n`;
+}
+
 export const SSE_TYPE = 'text/event-stream; charset=utf-8';

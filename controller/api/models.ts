@@ -52,7 +52,8 @@ export async function servingModel(
   for (;;) {
     const status = deps.status();
     const model = deps.textModel();
-    if (status.state === 'serving' && model) return model;
+    // while it recovers from a loss, requests wait with those that were interrupted
+    if ((status.state === 'serving' || status.state === 'recovering') && model) return model;
     if (status.state !== 'deploying' || performance.now() >= deadline) throw notReady(status);
     await delay(LOOK_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
   }

@@ -6,16 +6,20 @@ import { PAIRING_PATH, PairRequest, UNPAIRING_PATH, UnpairRequest } from '../../
 import type { ApiContext } from './context.ts';
 
 export function pairingRoutes(app: FastifyInstance, { deps }: ApiContext): void {
-  const config = { access: 'admin' } as const;
+  const admin = { access: 'admin' } as const;
 
-  app.get(PAIRING_PATH, () => deps.pairing());
+  app.get(PAIRING_PATH, { config: { summary: 'The nodes that are paired, and those that wait' } }, () =>
+    deps.pairing(),
+  );
 
-  app.post(PAIRING_PATH, { config }, ({ body }) => {
+  const pairing = { ...admin, summary: 'Pairs a node by the code that it shows', body: PairRequest };
+  app.post(PAIRING_PATH, { config: pairing }, ({ body }) => {
     const { node, code } = parse(PairRequest, body);
     return deps.pair(node, code);
   });
 
-  app.post(UNPAIRING_PATH, { config }, ({ body }) => deps.unpair(parse(UnpairRequest, body).node));
+  const unpairing = { ...admin, summary: 'Sends a node away', body: UnpairRequest };
+  app.post(UNPAIRING_PATH, { config: unpairing }, ({ body }) => deps.unpair(parse(UnpairRequest, body).node));
 }
 
 /** @throws EspalierError invalid_request */

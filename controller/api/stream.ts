@@ -61,6 +61,13 @@ export class AnswerStream {
     }
   }
 
+  /** Writes something that may be lost: nobody waits for a reader over it. */
+  note(text: string): void {
+    if (this.#response.writableNeedDrain || this.#response.writableEnded) return;
+    this.#beat.refresh();
+    this.#response.write(text);
+  }
+
   /** Ends the stream with its last words. */
   end(text: string): void {
     clearInterval(this.#beat);

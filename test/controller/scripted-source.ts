@@ -23,13 +23,22 @@ export class ScriptedSource implements TokenSource {
     return referenceCases.find(({ prompt_ids }) => prompt_ids.join() === prompt)?.greedy_ids ?? [];
   };
 
-  async *generate(request: Request, signal: AbortSignal): AsyncGenerator<TokenEvent> {
+  /** what is told before a token, as while the cluster recovers; nothing by default */
+  notice: (index: number) => string | undefined = () => undefined;
+
+  async *generate(
+    request: Request,
+    signal: AbortSignal,
+    onNotice?: (text: string) => void,
+  ): AsyncGenerator<TokenEvent> {
     if (this.refusal) throw this.refusal;
     this.requests.push(request);
     const requestId = `request-${this.requests.length}`;
     let index = 0;
     try {
       for (const token of this.script(request)) {
+        const notice = this.notice(index);
+        if (notice !== undefined) onNotice?.(notice);
         await this.pace(index, signal);
         if (signal.aborted) return;
         this.given++;

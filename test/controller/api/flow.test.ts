@@ -241,3 +241,14 @@ test('the document describes every route, with the fields of its body', async (t
     for (const { summary } of Object.values(methods)) assert.notEqual(summary, '', path);
   }
 });
+
+test('a stream says as a comment what its cluster recovers from, and its text is whole', async (t) => {
+  const { source, post, setState } = await startApi(t);
+  source.notice = (index) => (index === 2 ? 'studio-2 is lost:\n\nevil' : undefined);
+  setState('recovering', 'studio-2 is lost');
+  const text = await (await post({ messages, stream: true })).text();
+  assert.match(text, /^: studio-2 is lost: evil\n\ndata: /m);
+  const pieces = [...text.matchAll(/^data: (\{.*\})$/gm)].map(([, json]) => JSON.parse(json ?? ''));
+  const answer = pieces.map(({ choices }) => choices[0]?.delta.content ?? '').join('');
+  assert.equal(answer, SUM_ANSWER);
+});
