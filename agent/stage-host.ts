@@ -49,9 +49,11 @@ export class StageHost {
 
   /** What is loaded, for the hello to a controller; null for nothing. */
   get held(): HeldStage | null {
-    const spec = this.#stage?.taken;
-    if (!spec) return null;
-    const { epoch, index, stageCount, range, modelFingerprint } = spec;
+    const taken = this.#stage?.taken;
+    if (!this.#stage || !taken) return null;
+    // the next deployment must be newer than what it was told last, even if it is still moving there
+    const { epoch } = this.#stage.spec;
+    const { index, stageCount, range, modelFingerprint } = taken;
     return { epoch, index, stageCount, range, modelFingerprint };
   }
 

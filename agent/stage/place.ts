@@ -163,7 +163,7 @@ export class Place {
 
   #opened(): void {
     this.#openHops += 1;
-    if (this.#openHops === 2) this.#listener.onLinked();
+    if (this.#openHops === 2 && this.#lost.size === 0) this.#listener.onLinked();
   }
 
   /** The other hop stays: closing it would tell the stage behind it that this one is lost. */

@@ -188,7 +188,8 @@ export class StageWorker {
   /** Dialling may take long, and nothing waits for it: a move ends it. */
   #link({ epoch, next, from, keepsKv }: Command<'link'>): void {
     const place = this.#place;
-    if (place?.spec.epoch !== epoch) return; // of a deployment that is no more
+    // of a deployment that is no more, or said twice
+    if (place?.spec.epoch !== epoch || place === this.#kept) return;
     if (!keepsKv) this.#forget();
     const before = this.#kept;
     this.#kept = place;

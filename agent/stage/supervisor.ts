@@ -195,8 +195,7 @@ export class StageSupervisor {
     }
     this.#silence.heard();
     if (event.kind === 'fatal') {
-      const { code, message } = event;
-      this.#fatal = { code, message: `the worker of stage ${this.#spec.index} is gone: ${message}` };
+      this.#fatal ??= { code: event.code, message: event.message };
       return;
     }
     if (this.#stopping) return;

@@ -5,10 +5,14 @@ import { asEspalierError, EspalierError } from '../../protocol/errors.ts';
 import { WorkerCommand, type WorkerEvent } from '../../protocol/worker.ts';
 import { StageWorker } from './stage-worker.ts';
 
+const LAST_WORDS_MS = 2_000;
+
 /** The last words: the reason goes to the agent, then the process ends. */
 function die(error: unknown): void {
   const { code, message } = asEspalierError(error, 'engine_failed');
   process.send?.({ kind: 'fatal', code, message } satisfies WorkerEvent, () => process.exit(1));
+  // an agent that does not read must not keep it
+  setTimeout(() => process.exit(1), LAST_WORDS_MS);
 }
 
 let scratchDir: string | undefined;

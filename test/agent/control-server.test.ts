@@ -148,6 +148,23 @@ describe('control server', () => {
     await until(() => gone === 1);
   });
 
+  test('a controller that does not speak, or does not read, loses its connection', async () => {
+    const silent = await open();
+    assert.equal((await say(HELLO, silent)).kind, 'hello');
+    await until(() => silent.readyState === WebSocket.CLOSED, 'the end of the lease');
+
+    const deaf = await open();
+    assert.equal((await say(HELLO, deaf)).kind, 'hello');
+    deaf.pause();
+    const message = 'x'.repeat(1 << 20);
+    // what the system's own buffers take, and then what is allowed to wait
+    for (let i = 0; i < 64 && server.hasController; i++) {
+      server.send({ kind: 'stage-failed', epoch: 1, code: 'internal', message });
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await until(() => !server.hasController, 'the end of the connection');
+  });
+
   test('a taken port is named, with the flag that changes it', async () => {
     const second = new ControlServer(nodeFacts(AGENT.id, { name: 'x' }), 'attic', AGENT, trust, log, {
       onCommand: () => undefined,
