@@ -177,12 +177,18 @@ export class StageWorker {
       },
     );
     this.#place = place;
-    const hopPort = await place.listen(hopHost);
     const { weightBytes } = engine;
     const { recommendedGpuBytes } = await import('../engine/mlx.ts');
     const gpuLimitBytes = recommendedGpuBytes();
     const kvEpoch = this.#kvEpoch;
-    this.#send({ kind: 'loaded', epoch, hopPort, weightBytes, readLayers, kvEpoch, gpuLimitBytes });
+    try {
+      const hopPort = await place.listen(hopHost);
+      this.#send({ kind: 'loaded', epoch, hopPort, weightBytes, readLayers, kvEpoch, gpuLimitBytes });
+    } catch (error) {
+      // an address that is gone, with its cable: no reason to lose what is loaded
+      const reason = `it cannot listen at ${hopHost}: ${(error as Error).message}`;
+      this.#send({ kind: 'unlinked', epoch, hop: 'before', reason });
+    }
   }
 
   /** Dialling may take long, and nothing waits for it: a move ends it. */

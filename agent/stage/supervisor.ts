@@ -199,8 +199,8 @@ export class StageSupervisor {
       return;
     }
     if (this.#stopping) return;
-    if (event.kind === 'loaded') {
-      if (event.epoch !== this.#spec.epoch) return; // it has been told to go on to another place
+    if (event.kind === 'loaded' && event.epoch !== this.#spec.epoch) return; // it is on its way to another place
+    if ((event.kind === 'loaded' || event.kind === 'unlinked') && event.epoch === this.#spec.epoch) {
       this.#taken = this.#spec;
       this.#isThere = true;
       this.#isMoving = false;

@@ -112,24 +112,36 @@ describe('a stage host', () => {
     assert.equal(host.held?.epoch, 8);
   });
 
+  test('an address that is not there costs the place, not the stage', async () => {
+    const { pid } = await heard('stage-loaded', 8);
+    // of a network for documentation (RFC 5737): no machine has it
+    host.handle({ kind: 'deploy', spec: spec(20, { range: { start: 0, end: 4 } }) }, '192.0.2.1');
+    const { hop, reason } = await heard('stage-unlinked', 20);
+    assert.equal(hop, 'before');
+    assert.match(reason, /cannot listen at 192\.0\.2\.1/);
+    deploy(spec(21, { range: { start: 0, end: 4 } }));
+    const again = await heard('stage-loaded', 21);
+    assert.deepEqual([again.pid, again.readLayers], [pid, 0]);
+  });
+
   test('without a controller the stage stays for a while, and then it goes', async () => {
     const { pid } = await heard('stage-loaded', 8);
     host.controllerGone();
     host.controllerCame();
     host.controllerGone();
-    assert.equal(host.held?.epoch, 8);
+    assert.equal(host.held?.epoch, 21);
     assert.ok(isRunning(pid));
     await until(() => !isRunning(pid), 'the end of the worker');
     assert.equal(host.held, null);
   });
 
   test('a controller that came back in time finds it for good', async () => {
-    deploy(spec(9));
-    const { pid } = await heard('stage-loaded', 9);
+    deploy(spec(22));
+    const { pid } = await heard('stage-loaded', 22);
     host.controllerGone();
     host.controllerCame();
     await new Promise((resolve) => setTimeout(resolve, 2 * GRACE_MS));
     assert.ok(isRunning(pid));
-    assert.equal(host.held?.epoch, 9);
+    assert.equal(host.held?.epoch, 22);
   });
 });
