@@ -4,10 +4,11 @@ import { EspalierError } from '../../protocol/errors.ts';
 import type { GenerateRequest } from '../../protocol/generate.ts';
 import { MAX_CONTINUED_OPENS, MAX_KEPT_SESSIONS } from '../../protocol/limits.ts';
 import type { KvUse } from '../../protocol/stage.ts';
-import type { Row, SessionOp, SessionSource, Step } from '../engine/step.ts';
+import type { Row, SessionOp, Step } from '../engine/step.ts';
 import { type ChunkLimits, chunkTokens } from './chunk.ts';
 import type { SampledToken } from './frame.ts';
 import { KvRoom } from './kv-room.ts';
+import { openOp } from './open-op.ts';
 
 export interface SchedulerOptions extends ChunkLimits {
   maxSessions: number;
@@ -267,7 +268,7 @@ export class Scheduler {
       };
       this.#sessions.set(id, session);
       this.#prefilling.push(session);
-      this.#ops.push(openOp(session, room.from));
+      this.#ops.push(openOp(id, request, room.from));
     }
   }
 
@@ -328,32 +329,6 @@ export class Scheduler {
       remove(queue, (other) => other === session);
     }
   }
-}
-
-function openOp({ id, request }: Session, from: SessionSource | undefined): SessionOp {
-  const { requestId, sampling, maxTokens, stopIds, promptIds, generatedIds = [], grammar } = request;
-  const op: SessionOp = { op: 'open', session: id, requestId, sampling, maxTokens, stopIds };
-  if (from) op.from = from;
-  if (grammar) op.grammar = grammar;
-  // the last stage sees no token ids but those it draws: penalties alone need to know which others there are
-  const isRepetition = (sampling.repetitionPenalty ?? 1) !== 1;
-  if (isRepetition) op.promptIds = [...new Set(promptIds)].sort((a, b) => a - b);
-  if (generatedIds.length > 0) {
-    const isCounted = isRepetition || sampling.presencePenalty || sampling.frequencyPenalty;
-    op.generated = {
-      count: generatedIds.length,
-      ...(isCounted && { counts: countsOf(generatedIds) }),
-      ...(grammar && { ids: generatedIds }),
-    };
-  }
-  return op;
-}
-
-/** How often each id is there, ascending. */
-function countsOf(ids: readonly number[]): [id: number, count: number][] {
-  const counts = new Map<number, number>();
-  for (const id of ids) counts.set(id, (counts.get(id) ?? 0) + 1);
-  return [...counts].sort(([a], [b]) => a - b);
 }
 
 function remove<T>(list: T[], matches: (item: T) => boolean): void {

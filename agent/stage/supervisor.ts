@@ -76,8 +76,8 @@ export class StageSupervisor {
   #isMoving = false;
   /** the last load or move */
   #askedAt = 0;
-  /** it last announced that it is busy */
-  #aliveAt = 0;
+  /** by what it last announced */
+  #busyUntil = 0;
   #lastWords = '';
   #fatal: { code: string; message: string } | undefined;
   #stopping = false;
@@ -189,8 +189,9 @@ export class StageSupervisor {
     const event = parsed.data;
     if (event.kind === 'beat') {
       this.#silence.heard(event.busyMs);
-      // the step or the layer before the answer may take its time
-      if (event.busyMs > 0) this.#aliveAt = this.#clock.now();
+      // the step or the layer before an answer may take its time
+      const now = this.#clock.now();
+      this.#busyUntil = event.busyMs > 0 ? now + event.busyMs : Math.min(this.#busyUntil, now);
       return;
     }
     this.#silence.heard();
@@ -214,7 +215,7 @@ export class StageSupervisor {
     if (this.#isThere || this.#stopping) return;
     if (now - this.#askedAt > LOAD_TIMEOUT_MS)
       this.#kill(`it did not load within ${LOAD_TIMEOUT_MS / 1000} s`);
-    else if (this.#isMoving && now - Math.max(this.#askedAt, this.#aliveAt) > MOVE_TIMEOUT_MS)
+    else if (this.#isMoving && now - Math.max(this.#askedAt, this.#busyUntil) > MOVE_TIMEOUT_MS)
       this.#kill(`it did not take its new place within ${MOVE_TIMEOUT_MS / 1000} s`);
   }
 
