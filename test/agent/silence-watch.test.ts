@@ -43,10 +43,13 @@ test('what came while this process was blocked is read before anybody is called 
     onSilent: (ms) => told.push(ms),
   });
   port2.on('message', () => watch.heard(60_000));
-  port1.postMessage('I was here all the time');
-  const end = performance.now() + 900;
-  while (performance.now() < end); // a step that does not let go
-  await new Promise((resolve) => setTimeout(resolve, 700));
+  // a step that does not let go until the watch is due, and what came meanwhile is still unread
+  setTimeout(() => {
+    port1.postMessage('I was here all the time');
+    const end = performance.now() + 900;
+    while (performance.now() < end);
+  }, 300);
+  await new Promise((resolve) => setTimeout(resolve, 2_000));
   assert.deepEqual(told, []);
   watch.stop();
   port1.close();
