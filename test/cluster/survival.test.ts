@@ -266,9 +266,9 @@ test('a node that was suspended as a whole comes back as it was; a killed agent 
     hand.ask('a', PROMPT, { generatedIds: sofar });
     assert.deepEqual([...sofar, ...(await hand.answered('a')).tokens], EXPECTED);
     // its watches have run out many times over when it wakes
-    await delay(4_000);
+    await delay(2_500);
     sleeper.signalAll('SIGCONT');
-    await delay(4_000);
+    await delay(3_000);
     const again = await hand.deploy(HALVES);
     assert.deepEqual(
       [again[0]?.pid, again[0]?.readLayers],

@@ -6,7 +6,7 @@ import { ModelRing, type RingSetting } from '../../support/model-ring.ts';
 import type { Asked } from '../../support/model-stage.ts';
 
 const SEEDS = 8;
-const BREAK_SEEDS = 40;
+const BREAK_SEEDS = 30;
 
 const SETTINGS: Omit<RingSetting, 'seed' | 'faults'>[] = [
   { stageCount: 1, blocks: 3, maxSessions: 8, prefillChunkTokens: 512 },
