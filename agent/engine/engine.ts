@@ -1,17 +1,14 @@
 // One stage's engine: runs steps over its layers and keeps the sessions' KV. Math only: it knows no network, no clock
 // and no other stage. Bad input is refused before MLX sees it, because MLX would not survive it, and costs only the
 // sessions that it belongs to.
-import { asEspalierError, EspalierError } from '../../protocol/errors.ts';
-import { MAX_VOCABULARY } from '../../protocol/limits.ts';
-import { type ModelFolder, openModelFolder } from '../../protocol/model-folder.ts';
+import { asEspalierError } from '../../protocol/errors.ts';
 import { formatRange, type LayerRange } from '../../protocol/plan.ts';
-import { isLayer } from './decoder.ts';
 import { ALL, mx, type Tensor } from './mlx.ts';
-import { type OpenedModel, openStageModel } from './models/registry.ts';
 import { type Draw, type Drawn, sample } from './sampler.ts';
 import { LogitAdjuster } from './sampling/adjuster.ts';
 import { type GrammarGuide, GrammarGuides } from './sampling/grammar-guide.ts';
 import { type Fault, type KvStore, type OpenOp, type SessionLimits, Sessions } from './sessions.ts';
+import { type LayersOptions, StageLayers } from './stage-layers.ts';
 import { LAYERWISE_FROM_TOKENS, type Row, type SessionOp, type StageModel, tokenCount } from './step.ts';
 
 /** What an engine may be given anew. */
@@ -19,17 +16,7 @@ export interface EnginePlace extends SessionLimits {
   range: LayerRange;
 }
 
-export interface EngineOptions extends EnginePlace {
-  modelDir: string;
-  /** of the model that is wanted; any, where it is undefined */
-  fingerprint?: string;
-  /** gives memory back: node-mlx frees tensors only after a garbage collection and a turn of the event loop */
-  settle: () => Promise<void>;
-  /** gives back what was held for long, as the weights of layers are; `settle` where it is undefined */
-  settleAll?: () => Promise<void>;
-  /** called while layers are loaded: how many there are of those that have to be read */
-  onProgress?: (layers: number, ofLayers: number) => void;
-}
+export interface EngineOptions extends EnginePlace, LayersOptions {}
 
 /** A step's hidden state, [tokens, hidden], and the sessions that were given up with it. */
 export interface Ran {
@@ -63,32 +50,27 @@ interface Answer {
 export class Engine {
   readonly vocabSize: number;
   readonly hiddenSize: number;
-  readonly #layers: number;
   readonly #options: EngineOptions;
+  readonly #layers: StageLayers;
   readonly #sessions: Sessions;
   /** last stage only, by session */
   readonly #answers = new Map<number, Answer>();
   readonly #guides: GrammarGuides;
-  #opened: OpenedModel;
-  #range: LayerRange;
   #anticipated: { rows: readonly Row[]; prepared: unknown } | undefined;
 
-  private constructor(folder: ModelFolder, opened: OpenedModel, options: EngineOptions) {
-    const { vocab_size: vocabSize, hidden_size: hiddenSize, num_hidden_layers: layers } = folder.config;
-    this.vocabSize = vocabSize;
-    this.hiddenSize = hiddenSize;
-    this.#layers = layers;
+  private constructor(layers: StageLayers, options: EngineOptions) {
+    this.vocabSize = layers.config.vocab_size;
+    this.hiddenSize = layers.config.hidden_size;
     this.#options = options;
-    this.#guides = new GrammarGuides(options.modelDir, vocabSize);
-    this.#opened = opened;
-    this.#range = options.range;
-    // whatever layers this stage has: sessions outlive their model's layers only as numbers
+    this.#guides = new GrammarGuides(options.modelDir, this.vocabSize);
+    this.#layers = layers;
+    // whatever layers this stage has now
     const kv: KvStore = {
       adopt: (session, source) => this.#model.adopt(session, source),
       trim: (session, length) => this.#model.trim(session, length),
       drop: (session) => this.#model.drop(session),
     };
-    this.#sessions = new Sessions(options, kv, () => `layers ${formatRange(this.#range)}`);
+    this.#sessions = new Sessions(options, kv, () => `layers ${formatRange(this.range)}`);
   }
 
   /**
@@ -96,17 +78,8 @@ export class Engine {
    * @throws EspalierError model_folder_missing, model_file_missing, model_file_damaged, model_mismatch, model_unsupported
    */
   static async load(options: EngineOptions): Promise<Engine> {
-    const folder = await openFolder(options);
-    const { vocab_size: vocabSize } = folder.config;
-    if (vocabSize > MAX_VOCABULARY) {
-      throw new EspalierError(
-        'model_unsupported',
-        `a vocabulary of ${vocabSize} tokens; at most ${MAX_VOCABULARY} are supported`,
-      );
-    }
-    const engine = new Engine(folder, await openStageModel(folder, options.range), options);
-    await engine.#loadWeights();
-    return engine;
+    const layers = await StageLayers.load(options.range, options);
+    return new Engine(layers, options);
   }
 
   /**
@@ -117,44 +90,21 @@ export class Engine {
    */
   async move({ range, ...limits }: EnginePlace): Promise<number> {
     this.#sessions.limit(limits);
-    if (range.start === this.#range.start && range.end === this.#range.end) return 0;
+    if (range.start === this.range.start && range.end === this.range.end) return 0;
     this.forget();
-    // the folder is looked at again: it may hold another model by now
-    const folder = await openFolder(this.#options);
-    // nothing else may hold on to the old weights while new ones are read
-    this.#opened = await openStageModel(folder, range, this.#opened.weights);
-    this.#range = range;
-    return this.#loadWeights();
-  }
-
-  /** @returns how many layers were read */
-  async #loadWeights(): Promise<number> {
-    const { settle, settleAll = settle, onProgress } = this.#options;
-    const { weights } = this.#opened;
-    const ofLayers = weights.missing.filter(isLayer).length;
-    let layers = 0;
-    onProgress?.(layers, ofLayers);
-    // what the range before had alone goes first: both together may not fit
-    weights.release();
-    await settleAll();
-    await weights.load(settle, (part) => {
-      if (isLayer(part)) layers += 1;
-      onProgress?.(layers, ofLayers);
-    });
-    await settleAll();
-    return layers;
+    return this.#layers.move(range);
   }
 
   get #model(): StageModel {
-    return this.#opened.model;
+    return this.#layers.model;
   }
 
   get weightBytes(): number {
-    return this.#opened.weights.byteLength;
+    return this.#layers.weightBytes;
   }
 
   get range(): LayerRange {
-    return this.#range;
+    return this.#layers.range;
   }
 
   get layerCount(): number {
@@ -162,11 +112,11 @@ export class Engine {
   }
 
   get isFirst(): boolean {
-    return this.#range.start === 0;
+    return this.range.start === 0;
   }
 
   get isLast(): boolean {
-    return this.#range.end === this.#layers;
+    return this.range.end === this.#layers.config.num_hidden_layers;
   }
 
   get kvBytes(): number {
@@ -430,22 +380,14 @@ export class Engine {
 
   /** All sessions of a step are given up: what became of their KV is not known. */
   #failAll(rows: readonly Row[], reason: unknown): Fault[] {
-    const message = `layers ${formatRange(this.#range)}: ${asEspalierError(reason).message}`;
+    const message = `layers ${formatRange(this.range)}: ${asEspalierError(reason).message}`;
     return rows.flatMap(({ session }) => this.#sessions.fail(session, 'engine_failed', message) ?? []);
   }
 
   #notFinite(): string {
-    const layers = formatRange(this.#range);
+    const layers = formatRange(this.range);
     return `what layers ${layers} compute is not finite: a weight of the model is damaged there`;
   }
-}
-
-/** @throws EspalierError model_mismatch where it is not the model that is wanted, and as openModelFolder */
-async function openFolder({ modelDir, fingerprint }: EngineOptions): Promise<ModelFolder> {
-  const folder = await openModelFolder(modelDir);
-  if (fingerprint === undefined || folder.fingerprint === fingerprint) return folder;
-  const message = `${modelDir} on this node is not the model that the controller has`;
-  throw new EspalierError('model_mismatch', message);
 }
 
 function toList<T>(item: T | undefined): T[] {
