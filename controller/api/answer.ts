@@ -8,7 +8,7 @@ import { type AdmittedChat, admitChat } from '../chat-admission.ts';
 import type { ChatEvent } from '../chat-request.ts';
 import { collectAnswers } from './collect.ts';
 import { type ApiContext, ClientGone } from './context.ts';
-import { type AnswerHead, SSE_TYPE, sseComment, type Translation } from './dialect.ts';
+import { type AnswerHead, type ReasoningView, SSE_TYPE, sseComment, type Translation } from './dialect.ts';
 import { LateAnswer } from './late-answer.ts';
 import type { Place } from './line.ts';
 import { mergeChoices } from './merge.ts';
@@ -59,7 +59,8 @@ export async function answer(
       promptTokens: admitted.reduce((sum, { generation }) => sum + generation.promptIds.length, 0),
       startedAtMs,
     };
-    const running = run(context, dialect, translation, admitted, signal);
+    const view = translation.view ?? context.viewFor(request) ?? 'apart';
+    const running = run(context, dialect, { ...translation, view }, admitted, signal);
     if (translation.stream) await streamed(context, translation, head, running, reply, signal);
     else return await whole(context, translation, head, running, reply);
   } catch (error) {
@@ -79,7 +80,7 @@ function checkCount({ chats, count }: Translation): void {
 function run(
   { deps, traffic }: ApiContext,
   dialect: string,
-  { chats, count, view }: Translation,
+  { chats, count, view }: Translation & { view: ReasoningView },
   admitted: readonly AdmittedChat[],
   signal: AbortSignal,
 ): Running {

@@ -1,6 +1,7 @@
 // What every dialect of the API shares: the model that is served, and the requests that are open.
 // It must not know any dialect.
 import type { Socket } from 'node:net';
+import type { FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import { EspalierError } from '../../protocol/errors.ts';
 import type { IncidentsReport } from '../../protocol/incidents.ts';
@@ -13,6 +14,7 @@ import type { ChromeTrace } from '../../protocol/trace.ts';
 import type { SamplingPins } from '../chat-admission.ts';
 import type { TextModel } from '../text-model.ts';
 import type { TokenSource } from '../token-source.ts';
+import type { ReasoningView } from './dialect.ts';
 import type { Metrics } from './metrics.ts';
 import type { ListedModel } from './models.ts';
 import type { StreamTimes } from './stream.ts';
@@ -58,6 +60,8 @@ export interface ApiContext {
   metrics: Metrics;
   /** how long a request waits while the stages load */
   holdMs: number;
+  /** how a request's reasoning is shown where the request itself does not say */
+  viewFor(request: FastifyRequest): ReasoningView | undefined;
 }
 
 /** The reason of a signal when nobody is left to answer. */

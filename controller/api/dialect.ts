@@ -43,7 +43,8 @@ export interface Translation {
   /** undefined takes the deployed one */
   model: string | undefined;
   stream: boolean;
-  view: ReasoningView;
+  /** undefined where the request does not say */
+  view: ReasoningView | undefined;
   whole(answers: readonly WholeAnswer[], head: AnswerHead): unknown;
   encoder(head: AnswerHead): Encoder;
 }

@@ -42,15 +42,18 @@ export function wantsThinking(fields: ReasoningFields): boolean | undefined {
   return !said.includes(false);
 }
 
-/** llama.cpp's `none` and Groq's `raw` leave the reasoning in the text; Groq's `hidden` and OpenRouter's exclude drop it. */
+/**
+ * llama.cpp's `none` and Groq's `raw` leave the reasoning in the text; Groq's `hidden` and OpenRouter's exclude drop it.
+ * @returns undefined where nothing is said
+ */
 export function wantedView({
   reasoning_format,
   include_reasoning,
   reasoning,
-}: ReasoningFields): ReasoningView {
+}: ReasoningFields): ReasoningView | undefined {
   if (reasoning_format === 'none' || reasoning_format === 'raw' || reasoning_format === 'inline')
     return 'inline';
   if (reasoning_format === 'hidden' || include_reasoning === false || reasoning?.exclude === true)
     return 'hidden';
-  return 'apart';
+  return typeof reasoning_format === 'string' && reasoning_format !== 'auto' ? 'apart' : undefined;
 }

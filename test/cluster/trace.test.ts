@@ -1,7 +1,7 @@
 // The trace of a real cluster: every stage tells what it did, and put together it makes sense.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { isAlive } from '../../protocol/identity.ts';
+import { isAlive } from '../../protocol/home-lock.ts';
 import { type ChromeEvent, type ChromeTrace, TRACE_PATH, TraceMetadata } from '../../protocol/trace.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { referenceCases } from '../support/reference.ts';

@@ -20,7 +20,7 @@ export function anthropicMessages(body: unknown): Translation {
     count: 1,
     model,
     stream,
-    view: 'apart',
+    view: undefined,
     whole: ([answer], head) => wholeMessage(answer as WholeAnswer, head),
     encoder: (head) => new BlockEncoder(head),
   };

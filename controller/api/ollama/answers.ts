@@ -60,7 +60,7 @@ function translation({ chat, model, stream }: OllamaRequest, place: Placing): Tr
     count: 1,
     model,
     stream,
-    view: 'apart',
+    view: undefined,
     whole: ([whole], head) => {
       const {
         content,

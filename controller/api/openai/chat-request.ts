@@ -29,7 +29,7 @@ export interface OpenAiChat {
   stream: boolean;
   includeUsage: boolean;
   hasLogprobs: boolean;
-  view: ReasoningView;
+  view: ReasoningView | undefined;
 }
 
 const ROLES = ['system', 'developer', 'user', 'assistant', 'tool', 'function'] as const;

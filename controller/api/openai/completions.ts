@@ -58,6 +58,7 @@ export function openAiCompletions(body: unknown): Translation {
     count: data.n ?? 1,
     model: given(data.model),
     stream: data.stream ?? false,
+    // nothing is split here
     view: 'apart',
     whole: (answers, head) => ({
       ...opening(head),

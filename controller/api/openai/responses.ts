@@ -21,7 +21,7 @@ export function openAiResponses(body: unknown): Translation {
     count: 1,
     model: wanted.model,
     stream: wanted.stream,
-    view: 'apart',
+    view: undefined,
     whole: ([answer], head) => wholeResponse(answer as WholeAnswer, head, wanted),
     encoder: (head) => new ItemEncoder(head, wanted),
   };

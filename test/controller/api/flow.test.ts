@@ -201,6 +201,19 @@ test('what the operator pins holds against what the client asks for', async (t) 
   assert.equal(asked?.sampling.topK, 7);
 });
 
+test('how reasoning is shown may be set for a key; what the request says comes first', async (t) => {
+  const api = await startApi(t, {
+    viewFor: ({ headers }) => (headers['x-api-key'] === 'st' ? 'inline' : undefined),
+  });
+  const content = async (fields: object, headers: Record<string, string>): Promise<string> => {
+    const response = await api.post({ messages, ...fields }, headers);
+    return ((await response.json()) as Answer).choices[0].message.content;
+  };
+  assert.equal(await content({}, {}), SUM_ANSWER);
+  assert.match(await content({}, { 'x-api-key': 'st' }), /^<think>\n.*\n<\/think>\n\n616/s);
+  assert.equal(await content({ reasoning_format: 'parsed' }, { 'x-api-key': 'st' }), SUM_ANSWER);
+});
+
 test('metrics count what happened, in names that Prometheus reads', async (t) => {
   const api = await startApi(t);
   await api.ask({ messages });
