@@ -85,6 +85,11 @@ export const Stop = z
   )
   .optional();
 
+/** A text as it is; nothing for anything else, which String() might not survive. */
+export function plainText(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
 /** Undefined for null: OpenAI's clients send null for what they leave out. */
 export function given<T>(value: T | null | undefined): T | undefined {
   return value ?? undefined;

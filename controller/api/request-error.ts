@@ -16,6 +16,10 @@ export class RequestError extends EspalierError {
 /** Anything thrown while a request was handled, as one of ours. */
 export function asRequestError(error: unknown): EspalierError {
   if (error instanceof EspalierError || !(error instanceof Error)) return asEspalierError(error);
+  // JSON.parse reads any depth, but nothing that walks over the result does
+  if (error instanceof RangeError && error.message.includes('call stack')) {
+    return new EspalierError('invalid_request', 'The body is nested too deeply.', { cause: error });
+  }
   const { code, statusCode } = error as Error & { code?: string; statusCode?: number };
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     const limitMib = MAX_API_BODY_BYTES / 2 ** 20;

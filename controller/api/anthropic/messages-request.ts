@@ -19,6 +19,7 @@ import {
   list,
   numberBetween,
   OptionalText,
+  plainText,
   readBody,
   Stop,
   wholeNumber,
@@ -71,8 +72,8 @@ function saidBy(blocks: readonly Block[]): ChatMessage | Wrong {
   const thoughts: string[] = [];
   const toolCalls: ToolCall[] = [];
   for (const [index, block] of blocks.entries()) {
-    if (block.type === 'text') texts.push(String(block.text ?? ''));
-    else if (block.type === 'thinking') thoughts.push(String(block.thinking ?? ''));
+    if (block.type === 'text') texts.push(plainText(block.text));
+    else if (block.type === 'thinking') thoughts.push(plainText(block.thinking));
     else if (block.type === 'tool_use') {
       const { id, name, input } = block;
       const isObject = typeof input === 'object' && input !== null && !Array.isArray(input);
@@ -91,7 +92,7 @@ function toldTo(role: 'user' | 'system', blocks: readonly Block[]): (ChatMessage
   const messages: (ChatMessage | Wrong)[] = [];
   const texts: string[] = [];
   for (const [index, block] of blocks.entries()) {
-    if (block.type === 'text') texts.push(String(block.text ?? ''));
+    if (block.type === 'text') texts.push(plainText(block.text));
     else if (block.type === 'tool_result') {
       const { tool_use_id: toolCallId, is_error } = block;
       const result = readText(block.content, ['text'], true);
@@ -99,7 +100,7 @@ function toldTo(role: 'user' | 'system', blocks: readonly Block[]): (ChatMessage
         messages.push({ path: ['content', index, ...result.path], message: result.message });
       } else {
         const content = is_error === true ? `Error: ${result}` : result;
-        messages.push({ role: 'tool', content, toolCallId: String(toolCallId ?? '') });
+        messages.push({ role: 'tool', content, toolCallId: plainText(toolCallId) });
       }
     } else messages.push(unreadable(index, block));
   }
@@ -115,7 +116,7 @@ function unreadable(index: number, { type }: Block): Wrong {
 }
 
 const System = Content.nullish().transform((system): ChatMessage[] => {
-  const texts = typeof system === 'string' ? [system] : (system ?? []).map(({ text }) => String(text ?? ''));
+  const texts = typeof system === 'string' ? [system] : (system ?? []).map(({ text }) => plainText(text));
   const kept = texts.filter((text) => text !== '' && !text.startsWith(BILLING_HEADER));
   return kept.length > 0 ? [{ role: 'system', content: kept.join('\n\n') }] : [];
 });

@@ -13,6 +13,7 @@ import {
   given,
   list,
   OptionalText,
+  plainText,
   readBody,
   Stop,
   wholeNumber,
@@ -63,13 +64,13 @@ function readItem(item: Item): ChatMessage | Wrong | undefined {
     case 'function_call': {
       const call = writtenCall(item.name, item.arguments === '' ? {} : item.arguments);
       if (!call) return { path: ['arguments'], message: 'must be the JSON text of an object, beside a name' };
-      return { role: 'assistant', content: '', toolCalls: [{ id: String(item.call_id ?? ''), ...call }] };
+      return { role: 'assistant', content: '', toolCalls: [{ id: plainText(item.call_id), ...call }] };
     }
     case 'function_call_output': {
       const content = readText(item.output, TEXT_TYPES, false);
       if (typeof content !== 'string')
         return { path: ['output', ...content.path.slice(1)], message: content.message };
-      return { role: 'tool', content, toolCallId: String(item.call_id ?? '') };
+      return { role: 'tool', content, toolCallId: plainText(item.call_id) };
     }
     case 'reasoning': {
       const reasoning = readText(item.content ?? item.summary, ['reasoning_text', 'summary_text'], true);

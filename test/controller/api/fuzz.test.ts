@@ -198,6 +198,48 @@ test(`${BODIES} spoiled bodies: an answer, or an error in the form of the dialec
   assert.equal(choices[0].message.content, SUM_ANSWER);
 });
 
+test('texts that are objects without a text of their own', async (t) => {
+  const api = await startApi(t);
+  const text = { toString: null, valueOf: null };
+  const bodies: [path: string, body: object][] = [
+    [
+      '/v1/messages',
+      { system: [{ type: 'text', text }], messages: [{ role: 'user', content: [{ type: 'text', text }] }] },
+    ],
+    ['/v1/messages', { messages: [{ role: 'assistant', content: [{ type: 'thinking', thinking: text }] }] }],
+    ['/v1/messages', { messages: [{ role: 'user', content: [{ type: 'tool_result', tool_use_id: text }] }] }],
+    ['/v1/responses', { input: [{ type: 'function_call', name: 'f', arguments: '{}', call_id: text }] }],
+    ['/v1/chat/completions', { messages: [{ ...USER, name: text }] }],
+  ];
+  for (const [path, body] of bodies) {
+    const { status } = await api.post(body, {}, path);
+    assert.ok(status === 200 || status === 400, `${path} ${JSON.stringify(body)}: ${status}`);
+  }
+});
+
+test('bodies that are nested without end are refused', async (t) => {
+  const api = await startApi(t);
+  const deep = `${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}`;
+  const user = JSON.stringify([USER]);
+  for (const [path, body] of [
+    [
+      '/v1/chat/completions',
+      `{"messages":${user},"response_format":{"type":"json_schema","json_schema":{"schema":${deep}}}}`,
+    ],
+    ['/v1/chat/completions', `{"messages":${user},"tools":[{"function":{"name":"f","parameters":${deep}}}]}`],
+    [
+      '/v1/messages',
+      `{"messages":[{"role":"assistant","content":[{"type":"tool_use","id":"x","name":"f","input":${deep}}]}]}`,
+    ],
+    ['/api/chat', `{"model":"demo-model","messages":${user},"format":${deep}}`],
+    ['/v1/responses', `{"input":[{"role":"user","content":${deep}}]}`],
+  ] as const) {
+    const response = await api.post(body, {}, path);
+    assert.equal(response.status, 400, `${path} ${body.slice(0, 80)}: ${await response.clone().text()}`);
+    await response.text();
+  }
+});
+
 for (const [path, body] of ROUTES) {
   test(`${path}: as it is, the body is right`, async (t) => {
     const api = await startApi(t);
