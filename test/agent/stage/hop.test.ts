@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { connect as connectPlain } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import { connect, type TLSSocket } from 'node:tls';
 import { encodeFrame, type Frame, type StepFrame } from '../../../agent/stage/frame.ts';
@@ -157,4 +158,23 @@ describe('an idle hop', () => {
       }
     }
   });
+});
+
+test('a hundred strangers at a port that waits do not keep the neighbour out', async () => {
+  const { seen, server, port: listeningAt } = listening();
+  const port = await listeningAt;
+  const strangers = Array.from({ length: 100 }, (_, i) => {
+    const socket = i % 2 === 0 ? dial(port, STRANGER) : connectPlain(port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.write(Buffer.alloc(100, i));
+    return socket;
+  });
+  const client = await HopClient.dial({ host: '127.0.0.1', port }, HELLO, DIALS, () => undefined);
+  client.send(step(1));
+  await until(() => seen.frames.length === 1, 'a frame of the neighbour');
+  await until(() => strangers.every(({ destroyed }) => destroyed), 'the end of the strangers');
+  assert.equal(seen.linked, 1);
+  assert.ok(seen.refused.length > 0 && seen.refused.length <= 20, `${seen.refused.length} lines of log`);
+  client.close();
+  server.close();
 });
