@@ -64,7 +64,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     stage: () => stages.held,
     facts: () => machine?.facts,
   });
-  const port = await control.listen(options.host, options.port);
+  const port = await control.listen(options.host, options.port).catch((error) => {
+    trust.close();
+    throw error;
+  });
   machine = new FactsWatch(
     {
       onFacts: (facts) => control.send({ kind: 'facts', facts }),
@@ -78,9 +81,10 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const chosen = options.bonjourInterface ?? (onlyLoopback ? '127.0.0.1' : undefined);
   const advertisement = advertise(node, options.cluster, port, trust.isPaired, chosen, log);
   trust.onChange((isPaired) => {
-    // a stage of a controller that is not obeyed any more ends with its connection
     if (!isPaired) {
+      // what a controller began that is not obeyed any more ends at once
       control.dismiss();
+      probes.stop();
       void stages.stop();
     }
     advertisement.update(isPaired);

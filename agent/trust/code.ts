@@ -4,10 +4,11 @@ import { randomInt } from 'node:crypto';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { readOwnFile, removeOwnFile, writeOwnFile } from '../../protocol/home-files.ts';
+import { isAlive } from '../../protocol/home-lock.ts';
 import { PAIRING_CODE_MS } from '../../protocol/limits.ts';
 import { CODE_DIGITS } from '../../protocol/pairing.ts';
 
-const ShownCode = z.object({ code: z.string(), untilMs: z.number() });
+const ShownCode = z.object({ code: z.string(), untilMs: z.number(), pid: z.int() });
 
 const FILE = 'pairing-code.json';
 
@@ -35,7 +36,8 @@ export class Code {
     this.#digits = String(randomInt(10 ** CODE_DIGITS)).padStart(CODE_DIGITS, '0');
     this.#timer = setTimeout(() => this.renew(), PAIRING_CODE_MS).unref();
     const code = `${this.#digits.slice(0, 4)}-${this.#digits.slice(4)}`;
-    writeOwnFile(this.#path, `${JSON.stringify({ code, untilMs: Date.now() + PAIRING_CODE_MS })}\n`);
+    const shown = { code, untilMs: Date.now() + PAIRING_CODE_MS, pid: process.pid };
+    writeOwnFile(this.#path, `${JSON.stringify(shown)}\n`);
     this.#onNew(code);
   }
 
@@ -52,8 +54,9 @@ export function shownCode(home: string): string | undefined {
   const text = readOwnFile(join(home, FILE));
   if (text === undefined) return undefined;
   try {
-    const { code, untilMs } = ShownCode.parse(JSON.parse(text));
-    return untilMs > Date.now() ? code : undefined;
+    const { code, untilMs, pid } = ShownCode.parse(JSON.parse(text));
+    // one that was killed could not take its code away
+    return untilMs > Date.now() && isAlive(pid) ? code : undefined;
   } catch {
     return undefined; // it is replaced soon
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { Code, shownCode } from '../../../agent/trust/code.ts';
@@ -23,6 +24,16 @@ test('a code is eight digits, shown where only its owner can read it, and gone w
   code.end();
   assert.equal(shownCode(home), undefined);
   assert.equal(code.digits, '');
+});
+
+test('an agent that was killed shows no code any more', () => {
+  const home = tempHome();
+  const code = new Code(home, () => undefined);
+  const path = join(home, 'pairing-code.json');
+  const { pid } = spawnSync(process.execPath, ['--version']);
+  writeFileSync(path, readFileSync(path, 'utf8').replace(`"pid":${process.pid}`, `"pid":${pid}`));
+  assert.equal(shownCode(home), undefined);
+  code.end();
 });
 
 test('a code is another one after a quarter of an hour', (t) => {
