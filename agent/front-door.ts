@@ -135,7 +135,13 @@ export class FrontDoor {
     if (wantsToPair && this.#trust.isController(fingerprint)) this.#trust.forget();
     if (wantsToPair && fingerprint !== undefined && !this.#trust.isPaired) {
       this.#keeper.vouch(tls); // the conversation has limits of its own
-      void this.#trust.greet({ socket, tls, fingerprint, address });
+      void this.#trust.greet({
+        socket,
+        tls,
+        fingerprint,
+        address,
+        note: (message) => this.#keeper.note(message),
+      });
       return;
     }
     const { code, message } = this.#trust.refusal(fingerprint);

@@ -25,6 +25,8 @@ export interface Stranger {
   tls: TLSSocket;
   fingerprint: Fingerprint;
   address: string;
+  /** takes a line for the log; a stranger cannot fill it */
+  note(message: string): void;
 }
 
 export interface DoorOptions {
@@ -67,9 +69,9 @@ export class PairingDoor {
       if (error instanceof EspalierError) refuse(talk, error.code, error.message);
       else talk.close();
       // one that only asks who is here says nothing and goes
-      const isNews = error instanceof EspalierError && error.code !== 'pairing_wait';
-      log[isNews ? 'warn' : 'debug']({ address }, `a pairing failed: ${(error as Error).message}`);
-      if (!(error instanceof EspalierError || error instanceof TalkEnded)) log.error(error, 'pairing');
+      if (error instanceof EspalierError) stranger.note(`a pairing from ${address} failed: ${error.message}`);
+      else if (error instanceof TalkEnded) log.debug({ address }, `a pairing broke off: ${error.message}`);
+      else log.error(error, 'a pairing failed');
     } finally {
       this.#talks.splice(this.#talks.indexOf(address), 1);
     }
