@@ -1,6 +1,6 @@
 // Calls as DeepSeek's templates write them: V3's and R1's with the word `function` and fenced JSON, V3.1's without.
 // R1's own template shows calls but never lists the tools: then they are listed in the words of vLLM's
-// tool_chat_template_deepseekr1.jinja (docs/decisions/0012).
+// tool_chat_template_deepseekr1.jinja (docs/decisions/0014).
 import type { Tool } from '../chat-request.ts';
 import { declaration, type ToolForm, type WrittenCall, writtenCall } from './tool-form.ts';
 
