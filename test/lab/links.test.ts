@@ -13,12 +13,15 @@ import { until } from '../support/until.ts';
 import { skipLab } from './skip-lab.ts';
 
 const TIMEOUT_MS = 120_000;
+const LOOK_AGAIN_MS = 10_000;
 
 const skip = await skipLab();
 
 describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }, () => {
   let scene: SixMacs;
   let cluster: LabCluster;
+  /** the Mac whose cable to the next one is pulled */
+  let pulled = 2;
 
   before(async () => {
     scene = await sixMacs();
@@ -43,7 +46,15 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
     await until(look, what, TIMEOUT_MS).catch((error) => {
       const { state, reason, events } = seen?.status ?? {};
       const told = events?.map(({ text }) => text).join('\n');
-      throw new Error(`${error.message}: ${state}, ${reason}\n${told}\n${cluster.log.slice(-4_000)}`);
+      const way = ({ from, there, back }: LinkPath) =>
+        `${from.interface} ${there?.gbps.toFixed(1)} ${back?.gbps.toFixed(1)}`;
+      const ways = seen?.links.pairs.map(
+        ({ a, b, paths }) => `${a.name} ${b.name}: ${paths.map(way).join(', ')}`,
+      );
+      const taken = seen && hops(seen.status).join(', ');
+      throw new Error(
+        `${error.message}: ${state}, ${reason}; ${taken}\n${ways?.join('\n')}\n${told}\n${cluster.log.slice(-4_000)}`,
+      );
     });
     return seen as { status: ClusterStatus; links: LinksReport };
   }
@@ -70,6 +81,16 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
     });
   }
 
+  const isFast = (status: ClusterStatus) => hops(status).join() === fastHops(status).join();
+
+  /** The lower number of two Macs whose cable a hop takes: in the middle of the row where it does. */
+  function cabled(status: ClusterStatus): number {
+    const lows = hops(status)
+      .filter((hop) => hop.includes('thunderbolt'))
+      .map((hop) => Math.min(...[...hop.matchAll(/studio-(\d)/g)].map(([, number]) => Number(number))));
+    return lows.includes(2) ? 2 : (lows[0] ?? assert.fail('no hop takes a cable'));
+  }
+
   const overCables = (list: readonly string[]) => list.filter((hop) => hop.includes('thunderbolt')).length;
 
   const order = ({ stages }: ClusterStatus) => stages.map(({ node }) => node);
@@ -81,7 +102,20 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
   }
 
   test('the fast path between each two is found, and the hops take it', async () => {
-    const { status, links } = await when('a cluster that serves', ({ state }) => state === 'serving');
+    // a machine with much else to do may miss a cable at first: then it is measured again, as a person would ask for
+    let askedAt = performance.now();
+    const { status, links } = await when(
+      'a cluster whose hops take the cables',
+      (seen, { pairs, waiting }) => {
+        const cables = pairs.flatMap(({ paths }) => paths.filter(({ from }) => from.interface !== 'en0'));
+        const isComplete = cables.filter(({ there, back }) => there && back).length === scene.macs.length - 1;
+        if (!isComplete && waiting === 0 && performance.now() - askedAt > LOOK_AGAIN_MS) {
+          askedAt = performance.now();
+          void cluster.cli('links', '--measure').catch(() => undefined);
+        }
+        return isComplete && seen.state === 'serving' && isFast(seen);
+      },
+    );
     assert.equal(links.pairs.length, 15);
     const name = ({ from, to }: LinkPath) => `${from.interface}-${to.interface}`;
     for (const { a, b, paths } of links.pairs) {
@@ -98,11 +132,19 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
       }
     }
     assert.equal(status.stages.length, scene.macs.length);
-    assert.deepEqual(hops(status), fastHops(status));
-    assert.equal(overCables(hops(status)), scene.macs.length - 1, hops(status).join(', '));
+    // where all round trips are shorter than what plans tell apart, no order is better than that of the cables
+    const isQuiet = links.pairs.every(({ paths }) =>
+      paths.every(({ there, back }) => Math.max(there?.smallRttP50Us ?? 0, back?.smallRttP50Us ?? 0) < 250),
+    );
+    const used = overCables(hops(status));
+    assert.ok(used === scene.macs.length - 1 || (!isQuiet && used > 0), hops(status).join(', '));
     // not only said: the hop's socket has the cable's addresses
-    const sockets = await scene.lab.run(scene.macs[1] as Mac, 'ss', '-tnH', 'state', 'established');
-    assert.match(sockets, /\[fe80::2:2\]%thunderbolt1:\d+ +\[fe80::1:1\]:\d+/);
+    const low = cabled(status);
+    const sockets = await scene.lab.run(scene.macs[low] as Mac, 'ss', '-tnH', 'state', 'established');
+    assert.match(
+      sockets,
+      new RegExp(`\\[fe80::${low + 1}:2\\]%thunderbolt1:\\d+ +\\[fe80::${low}:1\\]:\\d+`),
+    );
     assert.match(await ask(), /\*\*3\*\*/);
   });
 
@@ -117,27 +159,24 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
 
   test('a cable that is pulled is a finding, and the next plan avoids it', async () => {
     const before = await cluster.status();
-    await scene.lab.setCable(scene.plug(2, NEXT), false);
+    pulled = cabled(before);
+    const pair = `studio-[${pulled}${pulled + 1}]`;
+    await scene.lab.setCable(scene.plug(pulled, NEXT), false);
     const { status, links } = await when(
       'a new deployment',
-      ({ state, epoch }) => state === 'serving' && epoch > 1,
+      ({ state, epoch }) => state === 'serving' && epoch > before.epoch,
     );
     const gone = links.findings.find(({ id }) => id.startsWith('path-gone'));
-    assert.match(
-      gone?.text ?? '',
-      /the thunderbolt path between studio-[23] .* and studio-[23] .* went away/,
-    );
+    const text = new RegExp(`the thunderbolt path between ${pair} .* and ${pair} .* went away`);
+    assert.match(gone?.text ?? '', text);
     assert.deepEqual(
       hops(status),
-      fastHops(status, (low) => low === 2),
+      fastHops(status, (low) => low === pulled),
     );
     // another order would be no faster, and each stage would have to load other layers
     assert.deepEqual(order(status), order(before));
-    assert.ok(
-      status.events.some(({ text }) =>
-        /^the link from studio-([23]) to studio-(?!\1)[23] is gone/.test(text),
-      ),
-    );
+    const why = new RegExp(`^the link from ${pair} to ${pair} is gone`);
+    assert.ok(status.events.some((event) => why.test(event.text)));
     assert.match(await ask(), /\*\*3\*\*/);
 
     assert.match(
@@ -150,26 +189,29 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
     );
   });
 
-  test('plugged in again it is measured again, and the hops take it again', async () => {
-    const end = scene.plug(2, NEXT);
+  test('plugged in again it is measured again, and the hop takes it as soon as nobody is disturbed', async () => {
+    const before = await cluster.status();
+    const end = scene.plug(pulled, NEXT);
     await scene.lab.setCable(end, true);
     await scene.lab.addAddress(end, scene.linkLocal6(end)); // the kernel forgets it with the link
-    const { status, links } = await when('the cable', (now, { findings }) => {
-      const isGone = findings.some(({ id }) => id.startsWith('path-gone'));
-      return now.state === 'serving' && !isGone && overCables(hops(now)) === scene.macs.length - 1;
-    });
-    assert.deepEqual(hops(status), fastHops(status));
-    assert.deepEqual(
-      links.findings.filter(({ id }) => id.startsWith('hop-slow')),
-      [],
+    const { status, links } = await when(
+      'a deployment over the cable',
+      (seen, { findings }) =>
+        seen.state === 'serving' &&
+        seen.epoch > before.epoch &&
+        isFast(seen) &&
+        !findings.some(({ id }) => id.startsWith('path-gone')),
     );
+    assert.deepEqual(order(status), order(before));
+    assert.ok(!links.findings.some(({ id }) => id.startsWith('hop-slow')));
+    assert.match(await ask(), /\*\*3\*\*/);
   });
 });
 
 test('a lab ends with its process, however that ends', { skip }, async () => {
   const labFile = new URL('../../scripts/lab/lab.js', import.meta.url).href;
   const script = `
-    import type { Mac } from ${JSON.stringify(labFile)};
+    import { Lab } from ${JSON.stringify(labFile)};
     const lab = new Lab();
     const macs = [await lab.addMac('a'), await lab.addMac('b')];
     await lab.joinSwitch({ mac: macs[0], interface: 'en0' }, 1);
