@@ -4,10 +4,17 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { nodeFacts } from '../../agent/facts/machine.ts';
 import { startController } from '../../controller/main.ts';
+import { readModelCard } from '../../controller/models/card.ts';
+import { plannerNode } from '../../controller/planner/from-facts.ts';
+import { askedKvTokens, kvTokenBytes, rangeBytes, roomBytes } from '../../controller/planner/memory.ts';
 import { INCIDENTS_PATH, IncidentsReport } from '../../protocol/incidents.ts';
+import { openModelFolder } from '../../protocol/model-folder.ts';
+import { DEFAULT_PLANNING } from '../../protocol/plan.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { ModelCopy } from '../support/model-copy.ts';
+import { demoModelDir } from '../support/paths.ts';
 import { referenceCases } from '../support/reference.ts';
 import { until } from '../support/until.ts';
 
@@ -83,6 +90,36 @@ test('a node that goes: its layers move, its streams go on, and it is told as an
     assert.match(incident?.seen ?? '', /node-2/);
     assert.equal(incident?.outcome, 'serving');
     assert.ok((incident?.pause.loadMs ?? -1) >= 0 && (incident?.pause.replayMs ?? -1) >= 0);
+  } finally {
+    await cluster.down();
+  }
+});
+
+/** Memory with which three nodes hold the demo model, and two do not: five of twelve layers with their KV. */
+async function tightMemoryBytes(): Promise<number> {
+  const card = await readModelCard(await openModelFolder(demoModelDir));
+  const node = plannerNode({ facts: nodeFacts('0123456789abcdef', {}) });
+  const kvBytes = kvTokenBytes(card, node, 5) * askedKvTokens(DEFAULT_PLANNING);
+  return node.usableBytes - roomBytes(node) + rangeBytes(card, { start: 7, end: 12 }) + kvBytes;
+}
+
+test('where the rest cannot hold the model, requests end with what is missing, and it serves when the node is back', async () => {
+  const cluster = await TestCluster.up({ nodes: 3, memoryLimitBytes: await tightMemoryBytes() });
+  try {
+    const running = cluster.generate(prompt, { stopIds: [], maxTokens: 5_000 });
+    const failed = assert.rejects(running, { code: 'not_enough_nodes', message: /does not fit .*missing/ });
+    await until(() => (cluster.controller.status().requests[0]?.tokens ?? 0) > 3);
+    const [kept] = cluster.controller.status().stages;
+    await cluster.agents[1]?.stop();
+    await failed;
+    const health = await fetch(`${cluster.url}/health`);
+    assert.equal(health.status, 503);
+    assert.match(await health.text(), /"degraded".*does not fit/);
+    await assert.rejects(cluster.generate(prompt), { code: 'not_ready' });
+    await cluster.restartAgent(1);
+    await cluster.untilServing();
+    assert.equal(cluster.controller.status().stages[0]?.pid, kept?.pid, 'who stayed has kept its layers');
+    assert.deepEqual(await cluster.generate(prompt), answer);
   } finally {
     await cluster.down();
   }

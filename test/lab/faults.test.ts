@@ -7,11 +7,14 @@ import { noLoss } from '../../scripts/lab/lab.ts';
 import { referenceFile } from '../../scripts/lab/load.ts';
 import { Scene } from '../../scripts/lab/scene.ts';
 import { sixMacs } from '../../scripts/lab/six-macs.ts';
+import { soak } from '../../scripts/lab/soak.ts';
 import { STREAMS, witness } from '../../scripts/lab/witness.ts';
+import { until } from '../support/until.ts';
 import { skipLab } from './skip-lab.ts';
 
 const TIMES = { frozenMs: 12_000, slowMs: 4_000, flapMs: 6_000 };
 const TIMEOUT_MS = 240_000;
+const SOAK_MS = 45_000;
 
 const skip = await skipLab();
 const lossless = await noLoss();
@@ -47,4 +50,56 @@ describe('eight streams over six Macs', { skip }, () => {
       t.diagnostic(`longest pause of a stream ${Math.round(longestPauseMs)} ms; ${pauses}`);
     });
   }
+
+  test('kill -9 of the controller: the next one answers without loading anything', {
+    timeout: TIMEOUT_MS,
+  }, async (t) => {
+    const { cluster } = scene.macs;
+    const before = await scene.whole();
+    process.kill(cluster.controllerPid as number, 'SIGKILL');
+    await until(() => cluster.controllerPid === undefined, 'its end');
+    cluster.startController();
+    const startedAt = performance.now();
+    const after = await scene.whole();
+    const messages = [{ role: 'user', content: "How many r's are in strawberry?" }];
+    const answer = JSON.parse(await cluster.fetch('/v1/chat/completions', { messages, temperature: 0 }));
+    t.diagnostic(`answered ${Math.round(performance.now() - startedAt)} ms after its start`);
+    assert.match(answer.choices[0].message.content, /\*\*3\*\*/);
+    assert.deepEqual(
+      after.stages.map(({ pid }) => pid),
+      before.stages.map(({ pid }) => pid),
+    );
+  });
+
+  test('a minute of load with random faults: no answer is wrong, and nothing is left behind', {
+    timeout: TIMEOUT_MS,
+  }, async (t) => {
+    const said: string[] = [];
+    const result = await soak({
+      scene,
+      durationMs: SOAK_MS,
+      seed: 6,
+      referenceFile: referenceFile(),
+      withoutLoss: Boolean(lossless),
+      say: (line) => said.push(line),
+    });
+    t.diagnostic(`${result.answers} answers through ${said.join('; ')}`);
+    assert.deepEqual(
+      result.wrong.map(({ wrong }) => wrong),
+      [],
+      said.join('; '),
+    );
+    assert.ok(result.faults.length > 1 && result.answers > STREAMS);
+    assert.equal(result.orphans, 0);
+    for (const { who, before, after } of result.grown) {
+      assert.ok(
+        after.descriptors - before.descriptors < 20,
+        `${who}: ${before.descriptors} to ${after.descriptors} descriptors`,
+      );
+      assert.ok(
+        after.residentBytes - before.residentBytes < 100e6,
+        `${who}: ${before.residentBytes} to ${after.residentBytes} bytes`,
+      );
+    }
+  });
 });

@@ -25,8 +25,15 @@ export interface TestClusterOptions {
   controllerHome?: string;
   /** nobody is paired yet */
   unpaired?: boolean;
+  /** the most that weights and KV may take on each node */
+  memoryLimitBytes?: number;
   /** do not wait until it serves */
   asItIs?: boolean;
+}
+
+interface Starters {
+  controller(): Promise<RunningController>;
+  agent(index: number): Promise<RunningAgent>;
 }
 
 export class TestCluster {
@@ -36,18 +43,18 @@ export class TestCluster {
   readonly controllerHome: string;
   readonly agentHomes: readonly string[];
   readonly #home: string;
-  readonly #startController: () => Promise<RunningController>;
+  readonly #start: Starters;
 
   private constructor(
     controller: RunningController,
-    startAgain: () => Promise<RunningController>,
+    start: Starters,
     agents: RunningAgent[],
     homes: { controller: string; agents: string[]; all: string },
   ) {
     this.controllerHome = homes.controller;
     this.agentHomes = homes.agents;
     this.controller = controller;
-    this.#startController = startAgain;
+    this.#start = start;
     this.agents = agents;
     this.#home = homes.all;
   }
@@ -65,7 +72,10 @@ export class TestCluster {
     }));
     if (!options.unpaired) await pairHomes(controllerHome, homes);
     const agents: RunningAgent[] = [];
-    for (const own of homes) agents.push(await startAgent({ ...common, ...own, cluster }));
+    const { memoryLimitBytes } = options;
+    const startNode = (own: { name: string; home: string }) =>
+      startAgent({ ...common, ...own, cluster, memoryLimitBytes });
+    for (const own of homes) agents.push(await startNode(own));
     const start = () =>
       startController({
         ...common,
@@ -75,7 +85,11 @@ export class TestCluster {
         cluster,
         home: controllerHome,
       });
-    const running = new TestCluster(await start(), start, agents, {
+    const again = {
+      controller: start,
+      agent: (index: number) => startNode(homes[index] as (typeof homes)[0]),
+    };
+    const running = new TestCluster(await start(), again, agents, {
       controller: controllerHome,
       agents: homes.map((one) => one.home),
       all: home,
@@ -116,10 +130,15 @@ export class TestCluster {
     return tokens;
   }
 
+  /** A node that went is back, with the same home. */
+  async restartAgent(index: number): Promise<void> {
+    this.agents[index] = await this.#start.agent(index);
+  }
+
   /** As if its machine had been switched off and on: nobody is told good-bye. */
   async restartController(): Promise<void> {
     await this.controller.stop();
-    this.controller = await this.#startController();
+    this.controller = await this.#start.controller();
     await this.untilServing();
   }
 
