@@ -12,6 +12,7 @@ import {
   nodeStartedAnew,
   silentStage,
   stageFailed,
+  stageFailedLate,
   stageUnlinked,
 } from './losing.ts';
 import {
@@ -73,9 +74,12 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
         stageUnlinked(cluster, { deployment, stage, ...input }, now),
       );
     case 'stage-failed':
-      return onStage(cluster, input, (stage, deployment) =>
-        stageFailed(cluster, { deployment, stage, ...input }, now),
-      );
+      return [
+        ...stageFailedLate(cluster, input, now),
+        ...onStage(cluster, input, (stage, deployment) =>
+          stageFailed(cluster, { deployment, stage, ...input }, now),
+        ),
+      ];
     case 'stats':
       return onStage(cluster, input, (stage, deployment) => {
         learnFrom(cluster, deployment, stage, input.stats);

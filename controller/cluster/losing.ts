@@ -1,6 +1,7 @@
 // What ends a deployment: nodes, stages and hops that are lost. The stages that are left keep what they have loaded, the
 // requests wait, and the next plan follows at once; only what fails again and again is tried less and less often.
 import { ERRORS, type ErrorCode, isErrorCode } from '../../protocol/errors.ts';
+import type { LayerRange } from '../../protocol/plan.ts';
 import { describeHop, type HopPath, isAmong } from '../links/hop-path.ts';
 import {
   type Cluster,
@@ -52,8 +53,14 @@ export function nodeLost(
   node.connected = false;
   const text = `${node.facts.name} is lost: ${reason}`;
   const fix = `Look at the agent on ${node.facts.name}; it is used again when it is back.`;
-  if (!stageOf(cluster, nodeId)) return [{ kind: 'event', level: 'warn', text, fix }];
-  cluster.mistrust.nodeLost(nodeId, now);
+  cluster.mistrust.waysForgiven(nodeId);
+  if (cluster.held.has(nodeId)) cluster.mistrust.nodeLost(nodeId, now);
+  if (!stageOf(cluster, nodeId)) {
+    // what it held may be wanted by the plan that is due
+    if (cluster.lost && cluster.held.has(nodeId) && !isSilent)
+      backOff(cluster, { waitMs: RECONNECT_MS }, now);
+    return [{ kind: 'event', level: 'warn', text, fix }];
+  }
   return lose(cluster, { nodeId, text, code: 'stage_lost', fix, waitMs: isSilent ? 0 : RECONNECT_MS }, now);
 }
 
@@ -86,7 +93,7 @@ export function stageUnlinked(
   const names = `${nameOf(cluster, sender.nodeId)} to ${nameOf(cluster, receiver.nodeId)}`;
   const text = `the hop from ${names} is lost${way ? ` (${describeHop(way)})` : ''}: ${reason}`;
   // whoever closed it is gone or will say why; a way on which nothing comes through is better avoided
-  const isClosed = /clos|reset|ECONNRESET|EPIPE/i.test(reason);
+  const isClosed = /clos|reset|ECONNRESET|ECONNREFUSED|EPIPE/i.test(reason);
   if (way && !isClosed) cluster.mistrust.waySilent(way, now);
   const fix = isClosed ? undefined : `Look at the cable: \`espalier links\` shows what is measured.`;
   const isOwnFault = deployment.servingSince === undefined;
@@ -98,26 +105,51 @@ export function stageFailed(
   failed: { deployment: Deployment; stage: DeployedStage; nodeId: string; code: string; message: string },
   now: number,
 ): Effect[] {
-  const { deployment, stage, nodeId, message } = failed;
+  const { deployment, stage } = failed;
+  const range = deployment.plan.stages.find(({ nodeId }) => nodeId === failed.nodeId)?.range;
+  const hadLoaded = stage.state !== 'loading';
+  stage.state = 'failed';
+  return lose(cluster, failureOf(cluster, { ...failed, range: hadLoaded ? range : undefined }, now), now);
+}
+
+/** Its neighbours were faster to tell: the deployment is over, and this is why. */
+export function stageFailedLate(
+  cluster: Cluster,
+  failed: { nodeId: string; epoch: number; code: string; message: string },
+  now: number,
+): Effect[] {
+  const { deployment, lost, previous } = cluster;
+  if (deployment || !lost || failed.epoch !== cluster.epoch) return [];
+  // a deployment that never served crashed its worker while it was linked: that counts as well
+  const range = previous?.plan.stages.find(({ nodeId }) => nodeId === failed.nodeId)?.range;
+  const cause = failureOf(cluster, { ...failed, range }, now);
+  cluster.reason = cause.text;
+  cluster.failure = cause.code;
+  backOff(cluster, cause, now);
+  return told(cluster, cause, lost.at);
+}
+
+/** @param failed `range` where the stage had been loaded */
+function failureOf(
+  cluster: Cluster,
+  failed: { nodeId: string; code: string; message: string; range: LayerRange | undefined },
+  now: number,
+): Cause {
+  const { nodeId, message, range } = failed;
   const code = isErrorCode(failed.code) ? failed.code : 'internal';
   const name = nameOf(cluster, nodeId);
   cluster.held.delete(nodeId);
-  const range = deployment.plan.stages.find((place) => place.nodeId === nodeId)?.range;
-  const hadLoaded = stage.state !== 'loading';
-  stage.state = 'failed';
-  if (!hadLoaded) cluster.mistrust.couldNotLoad(nodeId, now);
-  const isTooOften = hadLoaded && range !== undefined && cluster.mistrust.crashed(nodeId, range, now);
+  cluster.mistrust.waysForgiven(nodeId);
+  if (!range) cluster.mistrust.couldNotLoad(nodeId, now);
+  const isTooOften = range !== undefined && cluster.mistrust.crashed(nodeId, range, now);
   const again = isTooOften
     ? ` It crashed three times with these layers: ${name} is left out where that is possible.`
     : '';
   const solve = code === 'stage_lost' ? '' : ERRORS[code].solve;
   const fix = `${solve}${again}`.trim() || `The log of the agent on ${name} has more; it is started again.`;
   const text = `${name}: ${message}`;
-  return lose(
-    cluster,
-    { nodeId, text, code, fix, waitMs: GATHER_MS, isOwnFault: true, crashed: hadLoaded },
-    now,
-  );
+  const crashed = range !== undefined;
+  return { nodeId, text, code, fix, waitMs: GATHER_MS, isOwnFault: true, crashed };
 }
 
 /** A hop whose way went away is dead, though its sockets may not notice for a long time. */
@@ -162,32 +194,32 @@ function lose(cluster: Cluster, cause: Cause, now: number): Effect[] {
   cluster.reason = cause.text;
   cluster.failure = cause.code;
   if (servingSince !== undefined && now - servingSince > PROVEN_MS) cluster.failures = 0;
-  if (cause.isOwnFault) cluster.failures += 1;
-  const backoffMs =
-    BACKOFF_MS[Math.min(Math.max(cluster.failures - 1, 0), BACKOFF_MS.length - 1)] ?? GATHER_MS;
-  cluster.planNotBefore = now + Math.max(cause.waitMs, cause.isOwnFault ? backoffMs : 0);
+  backOff(cluster, cause, now);
+  const effects = told(cluster, cause, cluster.lost?.at ?? now);
+  if (cluster.requests === 0) return effects;
+  return [{ kind: 'suspend-requests', why: cause.text, crashed: cause.crashed ?? false }, ...effects];
+}
+
+function backOff(
+  cluster: Cluster,
+  { isOwnFault, waitMs }: Pick<Cause, 'isOwnFault' | 'waitMs'>,
+  now: number,
+): void {
+  if (isOwnFault) cluster.failures += 1;
+  const place = Math.min(Math.max(cluster.failures - 1, 0), BACKOFF_MS.length - 1);
+  const backoffMs = isOwnFault ? (BACKOFF_MS[place] ?? 0) : 0;
+  cluster.planNotBefore = Math.max(cluster.planNotBefore, now + Math.max(waitMs, backoffMs));
+}
+
+/** An incident and an event. @param at when the interruption began */
+function told(cluster: Cluster, { nodeId, text, code, fix }: Cause, at: number): Effect[] {
   cluster.incidents += 1;
-  cluster.lost = {
-    at: cluster.lost?.at ?? now,
-    incidents: [...(cluster.lost?.incidents ?? []), cluster.incidents].slice(-MAX_OPEN_INCIDENTS),
-  };
-  const { nodeId, text, code, fix } = cause;
-  const effects: Effect[] = [];
-  if (cluster.requests > 0) {
-    effects.push({ kind: 'suspend-requests', why: text, crashed: cause.crashed ?? false });
-  }
-  effects.push({
-    kind: 'incident',
-    report: {
-      number: cluster.incidents,
-      nodeId,
-      node: nodeId === undefined ? undefined : nameOf(cluster, nodeId),
-      code,
-      seen: text,
-      fix,
-      requests: cluster.requests,
-    },
-  });
-  effects.push({ kind: 'event', level: 'error', text, ...(fix && { fix }) });
-  return effects;
+  const number = cluster.incidents;
+  cluster.lost = { at, incidents: [...(cluster.lost?.incidents ?? []), number].slice(-MAX_OPEN_INCIDENTS) };
+  const node = nodeId === undefined ? undefined : nameOf(cluster, nodeId);
+  const { requests } = cluster;
+  return [
+    { kind: 'incident', report: { number, nodeId, node, code, seen: text, fix, requests } },
+    { kind: 'event', level: 'error', text, ...(fix && { fix }) },
+  ];
 }

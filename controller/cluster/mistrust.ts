@@ -22,7 +22,8 @@ export class Mistrust {
   readonly #nodes = new Map<string, { failures: number; lastAt: number; until: number }>();
   /** times of crashes, by node and range */
   readonly #crashes = new Map<string, number[]>();
-  readonly #ways = new Map<string, number>();
+  readonly #ways = new Map<string, { ends: string[]; until: number }>();
+  readonly #refused = new Map<string, number>();
 
   /** A node was lost while it held a stage. */
   nodeLost(nodeId: string, now: number): void {
@@ -48,12 +49,17 @@ export class Mistrust {
 
   /** No hop takes this way for a while. */
   waySilent(path: HopPath, now: number): void {
-    this.#ways.set(keyOf(path), now + WAY_REST_MS);
+    this.#ways.set(keyOf(path), { ends: [path.from, path.to], until: now + WAY_REST_MS });
+  }
+
+  /** It was the node that was silent, not the ways to it. */
+  waysForgiven(nodeId: string): void {
+    for (const [key, { ends }] of this.#ways) if (ends.includes(nodeId)) this.#ways.delete(key);
   }
 
   /** An agent may not listen there, as long as it is not started anew with other options. */
   wayRefused(path: HopPath, now: number): void {
-    this.#ways.set(keyOf(path), now + REFUSED_REST_MS);
+    this.#refused.set(keyOf(path), now + REFUSED_REST_MS);
   }
 
   isNodeResting(nodeId: string, now: number): boolean {
@@ -61,7 +67,8 @@ export class Mistrust {
   }
 
   isWayResting(path: HopPath, now: number): boolean {
-    return (this.#ways.get(keyOf(path)) ?? 0) > now;
+    const key = keyOf(path);
+    return Math.max(this.#ways.get(key)?.until ?? 0, this.#refused.get(key) ?? 0) > now;
   }
 
   #rest(nodeId: string, firstMs: number, now: number): void {

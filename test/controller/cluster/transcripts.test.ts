@@ -171,6 +171,43 @@ describe('losing', () => {
     assert.deepEqual(story.loaded('b'), ['link id-a to b', 'link id-b to c', 'link id-c to a']);
   });
 
+  test('neighbours that tell first do not hide who crashed: it counts, and is told', () => {
+    const story = new Story({ wantedNodes: 3 });
+    story.serve('a', 'b', 'c');
+    story.requests(1);
+    for (let round = 0; round < 3; round++) {
+      const begun = 2 * round + 1;
+      assert.deepEqual(story.unlinked('c', 'before', 'the other side closed it'), [
+        'suspend-requests',
+        `incident ${begun}`,
+      ]);
+      assert.deepEqual(story.fail('b'), [`incident ${begun + 1}`]);
+      assert.deepEqual(story.fail('b', story.cluster.epoch - 1), [], 'of an epoch before');
+      assert.match(story.told.at(-1) ?? '', /^b: it crashed/);
+      const stages = story.wait(2_000).join();
+      assert.match(stages, round < 2 ? /id-b 4-8/ : /id-a 0-6, id-c 6-12/);
+      const over = story.bringUp(...(round < 2 ? ['a', 'b', 'c'] : ['a', 'c']));
+      assert.ok(over.includes(`incident ${begun} and ${begun + 1} over: serving`), over.join());
+    }
+  });
+
+  test('a way is not blamed for a node that was silent', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.links(['a b lan', 'a b cable', 'b a lan', 'b a cable']);
+    story.join('a');
+    story.join('b');
+    story.listens.set('a', 'a-cable').set('b', 'b-cable');
+    story.bringUp('a', 'b');
+    const held = story.held('a');
+    story.unlinked('b', 'before', 'nothing came for 3.5 s');
+    story.lose('a');
+    story.wait(200);
+    story.join('a', { held });
+    story.bringUp('b');
+    assert.deepEqual(story.wait(20_000), ['deploy 3: id-a 0-6, id-b 6-12']);
+    assert.equal(story.cluster.deployment?.stages[1]?.hopPath?.fromInterface, 'cable');
+  });
+
   test('a lost hop costs neither weights nor KV, and another way is taken', () => {
     const story = new Story({ wantedNodes: 2 });
     story.links(['a b lan', 'a b cable', 'b a lan', 'b a cable']);
