@@ -1,6 +1,7 @@
 // What each command of package.json runs once the set-up is done: arguments for Node, nothing else. It must not
 // start anything.
 import { existsSync, readdirSync, statSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { findNpm } from './npm.mjs';
 import { SetupError } from './say.mjs';
@@ -52,6 +53,8 @@ export function invocations(command, args, { root, startDir, env = {} }) {
             '--test-reporter=spec',
             // a test that hangs is a failure, not a run without end
             '--test-timeout=300000',
+            // many tests wait for deadlines of real processes: on two cores the runner's own choice, one file at a time, idles
+            `--test-concurrency=${Math.max(2, availableParallelism() - 1)}`,
             ...testArguments(args, { root, startDir }),
           ],
           cwd: root,
