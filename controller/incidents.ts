@@ -1,32 +1,32 @@
 // The incidents of a cluster, kept in the controller's home over restarts. A file that cannot be read or written costs
 // its history and nothing else.
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { Incident, type IncidentsReport } from '../protocol/incidents.ts';
 import { MAX_INCIDENTS } from '../protocol/limits.ts';
 import type { IncidentOutcome, IncidentReport } from './cluster/state.ts';
+import { LatestFile } from './latest-file.ts';
 
 const FILE = 'incidents.jsonl';
 const MAX_CHARS = 1_000;
 
 export class Incidents {
-  readonly #path: string;
-  readonly #log: Logger;
-  #incidents: Incident[] = [];
-  #saving: Promise<void> = Promise.resolve();
-  #isSaveDue = false;
+  readonly #file: LatestFile;
+  #incidents: Incident[];
 
-  private constructor(path: string, log: Logger) {
-    this.#path = path;
-    this.#log = log;
+  private constructor(file: LatestFile, incidents: Incident[]) {
+    this.#file = file;
+    this.#incidents = incidents;
   }
 
   /** @param home ESPALIER_HOME, which exists */
   static async open(home: string, log: Logger): Promise<Incidents> {
-    const incidents = new Incidents(join(home, FILE), log);
-    await incidents.#read();
-    return incidents;
+    const file = new LatestFile(join(home, FILE), log);
+    const parse = (text: string) => {
+      const lines = text.split('\n').filter((line) => line !== '');
+      return lines.map((line) => Incident.parse(JSON.parse(line))).slice(-MAX_INCIDENTS);
+    };
+    return new Incidents(file, (await file.read(parse, 'its history is lost')) ?? []);
   }
 
   /** the number of the newest one; 0 where there is none */
@@ -73,8 +73,8 @@ export class Incidents {
   }
 
   /** Resolves when everything is on the disk, or could not be written. */
-  async close(): Promise<void> {
-    await this.#saving;
+  close(): Promise<void> {
+    return this.#file.idle();
   }
 
   #change(numbers: readonly number[], change: (incident: Incident) => Incident): void {
@@ -82,30 +82,8 @@ export class Incidents {
     this.#save();
   }
 
-  /** At most one write runs and one waits, however fast they come. */
   #save(): void {
-    if (this.#isSaveDue) return;
-    this.#isSaveDue = true;
-    this.#saving = this.#saving
-      .then(() => {
-        this.#isSaveDue = false;
-        return writeFile(
-          `${this.#path}.new`,
-          this.#incidents.map((each) => `${JSON.stringify(each)}\n`).join(''),
-        );
-      })
-      .then(() => rename(`${this.#path}.new`, this.#path))
-      .catch((error: unknown) => this.#log.warn({ err: error }, `${this.#path} could not be written`));
-  }
-
-  async #read(): Promise<void> {
-    try {
-      const lines = (await readFile(this.#path, 'utf8')).split('\n').filter((line) => line !== '');
-      this.#incidents = lines.map((line) => Incident.parse(JSON.parse(line))).slice(-MAX_INCIDENTS);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-        this.#log.warn({ err: error }, `${this.#path} cannot be read: its history is lost`);
-    }
+    void this.#file.write(() => this.#incidents.map((each) => `${JSON.stringify(each)}\n`).join(''));
   }
 }
 

@@ -1,8 +1,8 @@
 // The measurements of nodes in a file of the controller's home. Nothing depends on it: a file that is gone or damaged only
 // means that the next plan is made from estimates again.
-import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { LatestFile } from './latest-file.ts';
 import { Measurements } from './planner/measurements.ts';
 
 const FILE = 'measurements.json';
@@ -10,15 +10,12 @@ const FILE = 'measurements.json';
 const SAVE_INTERVAL_MS = 60_000;
 
 export class MeasurementStore {
-  readonly #path: string;
-  readonly #log: Logger;
+  readonly #file: LatestFile;
   #savedAt = Number.NEGATIVE_INFINITY;
   #saved = textOf({});
-  #saving: Promise<void> = Promise.resolve();
 
-  private constructor(path: string, log: Logger) {
-    this.#path = path;
-    this.#log = log;
+  private constructor(file: LatestFile) {
+    this.#file = file;
   }
 
   /** @param home ESPALIER_HOME, which exists */
@@ -26,7 +23,7 @@ export class MeasurementStore {
     home: string,
     log: Logger,
   ): Promise<{ store: MeasurementStore; measurements: Measurements }> {
-    const store = new MeasurementStore(join(home, FILE), log);
+    const store = new MeasurementStore(new LatestFile(join(home, FILE), log));
     return { store, measurements: await store.#read() };
   }
 
@@ -40,26 +37,16 @@ export class MeasurementStore {
   /** Writes them; resolves when they are on the disk, or could not be written. */
   save(measurements: Measurements): Promise<void> {
     const text = textOf(measurements);
-    if (text === this.#saved) return this.#saving;
+    if (text === this.#saved) return this.#file.idle();
     this.#saved = text;
-    const temporary = `${this.#path}.new`;
-    this.#saving = this.#saving
-      .then(() => writeFile(temporary, text))
-      .then(() => rename(temporary, this.#path))
-      .catch((error: unknown) => this.#log.warn({ err: error }, `${this.#path} could not be written`));
-    return this.#saving;
+    return this.#file.write(() => text);
   }
 
   async #read(): Promise<Measurements> {
-    try {
-      const measurements = Measurements.parse(JSON.parse(await readFile(this.#path, 'utf8')));
-      this.#saved = textOf(measurements);
-      return measurements;
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
-        this.#log.warn({ err: error }, `${this.#path} cannot be used: plans are made from estimates`);
-      return {};
-    }
+    const parse = (text: string) => Measurements.parse(JSON.parse(text));
+    const measurements = (await this.#file.read(parse, 'plans are made from estimates')) ?? {};
+    this.#saved = textOf(measurements);
+    return measurements;
   }
 }
 
