@@ -107,7 +107,7 @@ test('where the rest cannot hold the model, requests end with what is missing, a
   const cluster = await TestCluster.up({ nodes: 3, memoryLimitBytes: await tightMemoryBytes() });
   try {
     const running = cluster.generate(prompt, { stopIds: [], maxTokens: 5_000 });
-    const failed = assert.rejects(running, { code: 'not_enough_nodes', message: /does not fit .*missing/ });
+    const failed = assert.rejects(running, { code: 'not_enough_nodes', message: /does not fit: .* missing/ });
     await until(() => (cluster.controller.status().requests[0]?.tokens ?? 0) > 3);
     const [kept] = cluster.controller.status().stages;
     await cluster.agents[1]?.stop();
