@@ -10,7 +10,7 @@ import type { Scene } from './scene.ts';
 
 export const STREAMS = 8;
 /** Streams run for this long before the fault. */
-const BEFORE_MS = 2_000;
+const BEFORE_MS = 1_000;
 /** Far above any pause, so that a hang is told as one. */
 const DEADLINE_MS = 180_000;
 const POLL_MS = 100;

@@ -12,7 +12,7 @@ import { STREAMS, witness } from '../../scripts/lab/witness.ts';
 import { until } from '../support/until.ts';
 import { skipLab } from './skip-lab.ts';
 
-const TIMES = { frozenMs: 12_000, slowMs: 4_000, flapMs: 6_000 };
+const TIMES = { frozenMs: 9_000, slowMs: 3_000, flapMs: 3_000 };
 const TIMEOUT_MS = 240_000;
 const SOAK_MS = 45_000;
 
