@@ -101,20 +101,31 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
     return answer.choices?.[0]?.message.content ?? JSON.stringify(answer);
   }
 
-  test('the fast path between each two is found, and the hops take it', async () => {
-    // a machine with much else to do may miss a cable at first: then it is measured again, as a person would ask for
+  /** A machine with much else to do may measure too little at first: then it is asked to again, as a person would. */
+  function measuringUntil(
+    what: string,
+    holds: (status: ClusterStatus, links: LinksReport) => boolean,
+  ): Promise<{ status: ClusterStatus; links: LinksReport }> {
     let askedAt = performance.now();
-    const { status, links } = await when(
+    return when(what, (status, links) => {
+      if (holds(status, links)) return true;
+      if (links.waiting === 0 && performance.now() - askedAt > LOOK_AGAIN_MS) {
+        askedAt = performance.now();
+        void cluster.cli('links', '--measure').catch(() => undefined);
+      }
+      return false;
+    });
+  }
+
+  test('the fast path between each two is found, and the hops take it', async () => {
+    const isComplete = ({ pairs }: LinksReport) =>
+      pairs
+        .flatMap(({ paths }) => paths.filter(({ from }) => from.interface !== 'en0'))
+        .filter(({ there, back }) => there && back).length ===
+      scene.macs.length - 1;
+    const { status, links } = await measuringUntil(
       'a cluster whose hops take the cables',
-      (seen, { pairs, waiting }) => {
-        const cables = pairs.flatMap(({ paths }) => paths.filter(({ from }) => from.interface !== 'en0'));
-        const isComplete = cables.filter(({ there, back }) => there && back).length === scene.macs.length - 1;
-        if (!isComplete && waiting === 0 && performance.now() - askedAt > LOOK_AGAIN_MS) {
-          askedAt = performance.now();
-          void cluster.cli('links', '--measure').catch(() => undefined);
-        }
-        return isComplete && seen.state === 'serving' && isFast(seen);
-      },
+      (seen, report) => isComplete(report) && seen.state === 'serving' && isFast(seen),
     );
     assert.equal(links.pairs.length, 15);
     const name = ({ from, to }: LinkPath) => `${from.interface}-${to.interface}`;
@@ -194,7 +205,7 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
     const end = scene.plug(pulled, NEXT);
     await scene.lab.setCable(end, true);
     await scene.lab.addAddress(end, scene.linkLocal6(end)); // the kernel forgets it with the link
-    const { status, links } = await when(
+    const { links } = await measuringUntil(
       'a deployment over the cable',
       (seen, { findings }) =>
         seen.state === 'serving' &&
@@ -202,7 +213,6 @@ describe('six Macs, a switch and five cables', { skip, timeout: 2 * TIMEOUT_MS }
         isFast(seen) &&
         !findings.some(({ id }) => id.startsWith('path-gone')),
     );
-    assert.deepEqual(order(status), order(before));
     assert.ok(!links.findings.some(({ id }) => id.startsWith('hop-slow')));
     assert.match(await ask(), /\*\*3\*\*/);
   });

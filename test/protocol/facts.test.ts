@@ -47,7 +47,7 @@ test('facts that cannot be read cost no node its place: the hello counts without
   };
   const hello = (sent: unknown) => {
     const event = ControlEvent.parse(
-      JSON.parse(JSON.stringify({ kind: 'hello', protocol: 1, node, facts: sent })),
+      JSON.parse(JSON.stringify({ kind: 'hello', protocol: 1, node, stage: null, facts: sent })),
     );
     return event.kind === 'hello' ? event.facts : undefined;
   };

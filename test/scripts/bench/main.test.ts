@@ -10,7 +10,7 @@ const bench = (...args: string[]) => execaNode(MAIN, args, { reject: false, time
 test('a suite that does not exist is named, with those that do', async () => {
   const { exitCode, stderr, stdout } = await bench('engines');
   assert.equal(exitCode, 2);
-  assert.match(stderr, /"engines".*api, cluster, engine, long/);
+  assert.match(stderr, /"engines".*api, cluster, engine, faults, long/);
   assert.equal(stdout, '');
 });
 
