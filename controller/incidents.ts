@@ -24,7 +24,7 @@ export class Incidents {
     const file = new LatestFile(join(home, FILE), log);
     const parse = (text: string) => {
       const lines = text.split('\n').filter((line) => line !== '');
-      return lines.map((line) => Incident.parse(JSON.parse(line))).slice(-MAX_INCIDENTS);
+      return lines.map((line) => closed(Incident.parse(JSON.parse(line)))).slice(-MAX_INCIDENTS);
     };
     return new Incidents(file, (await file.read(parse, 'its history is lost')) ?? []);
   }
@@ -85,6 +85,12 @@ export class Incidents {
   #save(): void {
     void this.#file.write(() => this.#incidents.map((each) => `${JSON.stringify(each)}\n`).join(''));
   }
+}
+
+/** Whoever could have ended it is gone. */
+function closed(incident: Incident): Incident {
+  if (incident.outcome !== 'open') return incident;
+  return { ...incident, outcome: 'impossible', done: 'the controller ended before it was over' };
 }
 
 function cut(text: string): string {

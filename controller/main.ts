@@ -381,11 +381,14 @@ class Core {
    * @throws EspalierError as `Pairing.unpair` does
    */
   unpair(nameOrId: string): PairedAnswer {
-    const node = this.pairing.unpair(nameOrId);
-    this.#note('info', `${node.name} is unpaired`);
-    this.#nodes.dismiss(node.id, 'it was unpaired', { kind: 'unpair' });
-    this.#take({ kind: 'node-forgotten', nodeId: node.id });
-    return { node };
+    let forgotten = { id: '', name: '' };
+    this.pairing.unpair(nameOrId, (node) => {
+      forgotten = node;
+      this.#note('info', `${node.name} is unpaired`);
+      this.#nodes.dismiss(node.id, 'it was unpaired', { kind: 'unpair' });
+      this.#take({ kind: 'node-forgotten', nodeId: node.id });
+    });
+    return { node: forgotten };
   }
 
   #assertServing(): Deployment {

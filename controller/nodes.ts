@@ -170,7 +170,12 @@ export class Nodes {
         this.#listener.onRefused(address, impostor);
         return 'refused';
       }
-      if (this.#pairing.isPaired(fingerprint)) return this.#connect(dialled, address, candidate.foundBy);
+      if (this.#pairing.isPaired(fingerprint)) {
+        if (!(await this.#isThereAlready(fingerprint, address, candidate)))
+          return this.#connect(dialled, address, candidate.foundBy);
+        tls.destroy();
+        return 'connected';
+      }
       try {
         if (!(await this.#pairing.meet(dialled, address))) return 'refused';
       } catch (error) {
@@ -178,6 +183,16 @@ export class Nodes {
         return 'refused';
       }
     }
+  }
+
+  /** A listed address may be another one of a node that is connected: a second connection would take the first one's place. */
+  async #isThereAlready(fingerprint: Fingerprint, address: HostPort, candidate: Candidate): Promise<boolean> {
+    const present = this.#connections.get(idOf(fingerprint));
+    // what Bonjour finds anew is another start of it
+    if (!present || candidate.nodeId !== undefined) return false;
+    if (!(await answers(present.socket, ALIVE_TIMEOUT_MS))) return false;
+    this.#answeredAt.set(formatHostPort(address), startOf(present.facts));
+    return true;
   }
 
   async #reach(address: HostPort): Promise<Dialled | 'refused' | 'unreachable'> {
@@ -242,6 +257,9 @@ export class Nodes {
             );
           void this.#twin(event.node).then((twin) => {
             if (twin !== undefined) return refuse(twin);
+            // unpaired, or gone, while it said hello
+            if (!this.#pairing.isPaired(fingerprint)) return refuse('it was unpaired');
+            if (socket.readyState !== WebSocket.OPEN) return resolve('unreachable');
             connection = { socket, facts: event.node, fingerprint, lastHeard: performance.now() };
             this.#answeredAt.set(formatHostPort(address), startOf(event.node));
             this.#adopt(connection, address, foundBy, event.stage);

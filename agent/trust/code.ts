@@ -15,13 +15,18 @@ const FILE = 'pairing-code.json';
 export class Code {
   readonly #path: string;
   readonly #onNew: (code: string) => void;
+  readonly #onUnwritten: (problem: Error) => void;
   #digits = '';
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param onNew gets each new code as people read it: `1234-5678` */
-  constructor(home: string, onNew: (code: string) => void) {
+  /**
+   * @param onNew gets each new code as people read it: `1234-5678`
+   * @param onUnwritten it counts, but `--show-code` cannot read it: the disk is full
+   */
+  constructor(home: string, onNew: (code: string) => void, onUnwritten: (problem: Error) => void) {
     this.#path = join(home, FILE);
     this.#onNew = onNew;
+    this.#onUnwritten = onUnwritten;
     this.renew();
   }
 
@@ -37,7 +42,11 @@ export class Code {
     this.#timer = setTimeout(() => this.renew(), PAIRING_CODE_MS).unref();
     const code = `${this.#digits.slice(0, 4)}-${this.#digits.slice(4)}`;
     const shown = { code, untilMs: Date.now() + PAIRING_CODE_MS, pid: process.pid };
-    writeOwnFile(this.#path, `${JSON.stringify(shown)}\n`);
+    try {
+      writeOwnFile(this.#path, `${JSON.stringify(shown)}\n`);
+    } catch (error) {
+      this.#onUnwritten(error as Error);
+    }
     this.#onNew(code);
   }
 
@@ -45,7 +54,11 @@ export class Code {
   end(): void {
     clearTimeout(this.#timer);
     this.#digits = '';
-    removeOwnFile(this.#path);
+    try {
+      removeOwnFile(this.#path);
+    } catch (error) {
+      this.#onUnwritten(error as Error);
+    }
   }
 }
 

@@ -94,8 +94,8 @@ export class Membership {
       this.#options.log.error((error as Error).message);
     }
     this.#options.log.warn('unpaired: the controller let this node go');
-    this.#openDoor(undefined);
     this.#onChange(false);
+    this.#openDoor(undefined);
   }
 
   /** The process ends. */
@@ -110,7 +110,7 @@ export class Membership {
       log.info(`not paired yet; its code is ${code} (\`espalier pair ${name}\` at the controller)`);
     if (token)
       log.info({ controller: idOf(token.controller) }, 'waiting for the controller of its join token');
-    else this.#code = new Code(home, announce);
+    else this.#code = new Code(home, announce, (problem) => log.error(problem.message));
     const secret = this.#code ? { code: this.#code } : { token: token as JoinToken };
     this.#door = new PairingDoor({
       fingerprint: identity.fingerprint,

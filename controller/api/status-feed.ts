@@ -4,7 +4,7 @@ import type { IncomingMessage, Server } from 'node:http';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
-import { EspalierError } from '../../protocol/errors.ts';
+import { asEspalierError, EspalierError } from '../../protocol/errors.ts';
 import {
   MAX_STATUS_BACKLOG_BYTES,
   MAX_STATUS_CLIENTS,
@@ -55,9 +55,18 @@ export class StatusFeed {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', () => socket.destroy());
-    const refusal = this.#refusal(request);
+    const refusal = this.#refusalOrFault(request);
     if (refusal) endWithError(socket, refusal);
     else this.#sockets.handleUpgrade(request, socket, head, (client) => this.#add(client));
+  }
+
+  /** Outside of the server's own handlers nobody else catches what goes wrong, like a damaged file of keys. */
+  #refusalOrFault(request: IncomingMessage): EspalierError | undefined {
+    try {
+      return this.#refusal(request);
+    } catch (error) {
+      return asEspalierError(error);
+    }
   }
 
   #refusal({ url = '', headers }: IncomingMessage): EspalierError | undefined {

@@ -24,6 +24,8 @@ import {
 const SETTLE_MS = 3_000;
 /** A controller that was started anew waits this long for the nodes of its last deployment before it plans without them. */
 const ADOPT_WAIT_MS = 3_000;
+/** Without any node for this long, requests do not wait any more. */
+const NOBODY_MS = 5_000;
 /** What failed by itself more often is planned anew. */
 const MAX_TRIES = 2;
 /** A better plan is taken when the cluster has been idle for this long. */
@@ -31,7 +33,8 @@ const IDLE_MS = 2_000;
 
 /** Deploys again what was there before where that is possible, and the best plan over the nodes that are there otherwise. */
 export function tryToPlan(cluster: Cluster, now: number): Effect[] {
-  if (connectedNodes(cluster).length === 0 || now < cluster.planNotBefore) return [];
+  if (now < cluster.planNotBefore) return [];
+  if (connectedNodes(cluster).length === 0) return nobodyLeft(cluster, now);
   const isWorthIt = cluster.failures <= MAX_TRIES;
   const again =
     isWorthIt && cluster.previous && canDeployAgain(cluster, cluster.previous, now)
@@ -48,6 +51,12 @@ export function tryToPlan(cluster: Cluster, now: number): Effect[] {
     if (!(error instanceof EspalierError)) throw error;
     return impossible(cluster, error);
   }
+}
+
+/** Whoever waits is told, after a moment in which the network itself may come back. */
+function nobodyLeft(cluster: Cluster, now: number): Effect[] {
+  if (!cluster.lost || now - cluster.lost.at < NOBODY_MS) return [];
+  return impossible(cluster, new EspalierError('not_enough_nodes', 'no node is connected'));
 }
 
 function isSettled(cluster: Cluster, now: number): boolean {
@@ -171,7 +180,8 @@ function deploy(cluster: Cluster, plan: Plan, now: number): Effect[] {
   const hopPaths = plan.stages.map(({ nodeId }, index) =>
     wayBetween(cluster, plan.stages.at(index - 1)?.nodeId ?? nodeId, nodeId, now),
   );
-  cluster.epoch += 1;
+  // agents take no epoch that is not newer than what they were told, be it by an earlier controller
+  cluster.epoch = Math.max(cluster.epoch, ...[...cluster.held.values()].map((held) => held.epoch)) + 1;
   const { epoch } = cluster;
   cluster.deployment = {
     epoch,

@@ -247,11 +247,14 @@ export function isServing(deployment: Deployment): boolean {
 }
 
 /**
- * It served, was interrupted, and may serve again with what is there: requests wait for that rather than fail.
+ * It served, was interrupted or is deployed in a better way, and will serve again with what is there: requests wait for
+ * that rather than fail.
  * Over as soon as a plan is found to be impossible.
  */
 export function isRecovering({ lost, hasServed, deployment }: Cluster): boolean {
-  return hasServed && lost !== undefined && !(deployment && isServing(deployment));
+  return (
+    hasServed && (lost !== undefined || deployment !== undefined) && !(deployment && isServing(deployment))
+  );
 }
 
 /** Why it does not serve, in a sentence; null when it does. */

@@ -141,10 +141,10 @@ export class Pairing {
 
   /**
    * From now on the node is a stranger.
-   * @returns its id and its name
+   * @param onForgotten gets its id and its name before anything can fail
    * @throws EspalierError not_paired when there is no such node; home_not_writable when a restart would bring it back
    */
-  unpair(nameOrId: string): { id: string; name: string } {
+  unpair(nameOrId: string, onForgotten: (node: { id: string; name: string }) => void): void {
     const pin = this.#pins.find(nameOrId);
     if (!pin) {
       const names = this.#pins.all.map(({ name }) => name).join(', ');
@@ -154,8 +154,11 @@ export class Pairing {
       );
     }
     const id = idOf(pin.fingerprint);
-    this.#pins.remove(id);
-    return { id, name: pin.name };
+    try {
+      this.#pins.remove(id);
+    } finally {
+      onForgotten({ id, name: pin.name });
+    }
   }
 
   /** A paired node tells its name, which may be another than when it was paired. */

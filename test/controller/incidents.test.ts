@@ -44,6 +44,15 @@ test('they outlive the controller, with their outcome and the parts of the pause
   assert.equal(second?.seen.length, 1_000);
 });
 
+test('what was open when the controller ended is over', async (t) => {
+  const home = await homeOf(t);
+  const incidents = await Incidents.open(home, log);
+  incidents.begin({ ...REPORT, number: 1 });
+  await incidents.close();
+  const [only] = (await Incidents.open(home, log)).report.incidents;
+  assert.deepEqual([only?.outcome, only?.done], ['impossible', 'the controller ended before it was over']);
+});
+
 test('only the newest are kept, in the file too', async (t) => {
   const home = await homeOf(t);
   const incidents = await Incidents.open(home, log);

@@ -12,7 +12,7 @@ test('a code is eight digits, shown where only its owner can read it, and gone w
   const home = tempHome();
   const shown: string[] = [];
   assert.equal(shownCode(home), undefined);
-  const code = new Code(home, (text) => shown.push(text));
+  const code = new Code(home, (text) => shown.push(text), assert.fail);
   assert.match(shown[0] ?? '', /^\d{4}-\d{4}$/);
   assert.equal(shownCode(home), shown[0]);
   assert.equal(PairingCode.parse(shown[0]), code.digits);
@@ -28,7 +28,7 @@ test('a code is eight digits, shown where only its owner can read it, and gone w
 
 test('an agent that was killed shows no code any more', () => {
   const home = tempHome();
-  const code = new Code(home, () => undefined);
+  const code = new Code(home, () => undefined, assert.fail);
   const path = join(home, 'pairing-code.json');
   const { pid } = spawnSync(process.execPath, ['--version']);
   writeFileSync(path, readFileSync(path, 'utf8').replace(`"pid":${process.pid}`, `"pid":${pid}`));
@@ -39,7 +39,7 @@ test('an agent that was killed shows no code any more', () => {
 test('a code is another one after a quarter of an hour', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'] });
   const home = tempHome();
-  const code = new Code(home, () => undefined);
+  const code = new Code(home, () => undefined, assert.fail);
   const first = code.digits;
   t.mock.timers.tick(PAIRING_CODE_MS - 1);
   assert.equal(code.digits, first);
@@ -54,4 +54,19 @@ test('codes are typed with or without the dash', () => {
     assert.equal(PairingCode.parse(text), '12345678');
   for (const text of ['1234567', '123456789', '1234-567x', ''])
     assert.equal(PairingCode.safeParse(text).success, false);
+});
+
+test('a code that cannot be written down counts all the same, and is told', () => {
+  const home = tempHome();
+  const shown: string[] = [];
+  const problems: string[] = [];
+  writeFileSync(home, 'a file where the folder should be');
+  const code = new Code(
+    home,
+    (text) => shown.push(text),
+    ({ message }) => problems.push(message),
+  );
+  assert.equal(PairingCode.parse(shown[0]), code.digits);
+  assert.match(problems[0] ?? '', /cannot be written/);
+  code.end();
 });

@@ -317,6 +317,32 @@ describe('losing', () => {
     assert.deepEqual(story.bringUp('a', 'b'), ['save 2']);
   });
 
+  test('without any node requests end after a moment, and it serves when one is back', () => {
+    const story = new Story({ wantedNodes: 1 });
+    story.serve('a');
+    story.requests(1);
+    const held = story.held('a');
+    story.lose('a');
+    assert.deepEqual(story.wait(4_000), []);
+    assert.deepEqual(story.wait(1_000), ['fail-requests not_enough_nodes', 'incident 1 over: impossible']);
+    assert.equal(clusterState(story.cluster), 'degraded');
+    story.requests(0);
+    assert.deepEqual(story.wait(60_000), []);
+    assert.deepEqual(story.join('a', { held }), ['deploy 2: id-a 0-12']);
+  });
+
+  test('while a better plan is deployed requests wait, for nothing is broken', () => {
+    const two = new Story();
+    two.join('a');
+    two.wait(3_100);
+    two.bringUp('a');
+    two.join('b');
+    two.wait(3_100);
+    assert.equal(clusterState(two.cluster), 'recovering');
+    two.requests(1);
+    assert.deepEqual(two.bringUp('a', 'b'), ['save 2', 'resume-requests']);
+  });
+
   test('a node that comes back is taken in only when no request would be disturbed', () => {
     const story = new Story({ wantedNodes: 2 });
     story.serve('a', 'b');
@@ -478,6 +504,16 @@ describe('a controller that was started anew', () => {
     after.join('c', { held: before.held('c') });
     assert.deepEqual(after.wait(2_000), [], 'b may still be on its way');
     assert.deepEqual(after.wait(1_000), ['deploy 2: id-a 0-4, id-b 4-8, id-c 8-12']);
+  });
+
+  test('goes beyond the epochs of nodes that come late', () => {
+    const story = new Story({ wantedNodes: 1 });
+    story.serve('a');
+    const range = { start: 0, end: 12 };
+    story.join('b', { held: { epoch: 9, index: 0, stageCount: 1, range, modelFingerprint: 'other' } });
+    story.fail('a');
+    story.wait(200);
+    assert.equal(story.cluster.deployment?.epoch, 10);
   });
 
   test('begins after the newest epoch that an agent has seen, whoever gave it', () => {

@@ -232,7 +232,7 @@ describe('a key that is another one', () => {
     await assert.rejects(controller.pairing.pairByCode('studio-2', codeOf(reborn)), { code: 'key_changed' });
     assert.equal(reborn.trust.isPaired, false);
     // as it is told: unpair, then pair
-    controller.pairing.unpair('studio-2');
+    controller.pairing.unpair('studio-2', () => undefined);
     await controller.pairing.pairByCode('studio-2', codeOf(reborn));
     assert.ok(reborn.trust.isPaired);
     assert.deepEqual(
@@ -254,7 +254,9 @@ describe('a key that is another one', () => {
     const [agent, controller] = [await agentUp(), await ControllerEnd.up()];
     await controller.meet(agent.at);
     await controller.pairing.pairByCode('studio-2', codeOf(agent));
-    controller.pairing.unpair(agent.identity.id);
+    const gone: string[] = [];
+    controller.pairing.unpair(agent.identity.id, ({ name }) => gone.push(name));
+    assert.deepEqual(gone, ['studio-2']);
     assert.equal(controller.pairing.isPaired(agent.identity.fingerprint), false);
     await controller.meet(agent.at);
     assert.equal(agent.trust.isPaired, false);
@@ -265,7 +267,10 @@ describe('a key that is another one', () => {
 
   test('unknown names are told with those that are known', async () => {
     const [agent, controller] = [await agentUp(), await ControllerEnd.up()];
-    assert.throws(() => controller.pairing.unpair('studio-9'), { code: 'not_paired', message: /no node is/ });
+    assert.throws(() => controller.pairing.unpair('studio-9', () => assert.fail()), {
+      code: 'not_paired',
+      message: /no node is/,
+    });
     await controller.meet(agent.at);
     await assert.rejects(controller.pairing.pairByCode('studio-9', '12345678'), {
       code: 'not_paired',
