@@ -91,7 +91,11 @@ function withTemporary<T>(path: string, text: string, use: (temporary: string) =
     }
     return use(temporary);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    try {
+      rmSync(temporary, { force: true });
+    } catch {
+      // what could not be made is not there
+    }
     throw notWritable(path, error);
   }
 }
