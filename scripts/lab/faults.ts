@@ -1,6 +1,7 @@
 // The faults that a cluster must survive, each as somebody would meet it: what is done to the Macs, and what undoes it.
 // What the streams make of it, the witnesses say (witness.ts).
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Plug } from './lab.ts';
 import type { Scene } from './scene.ts';
 import { BEFORE, gbpsOf } from './six-macs.ts';
 
@@ -56,17 +57,7 @@ export function faults({ frozenMs, slowMs, flapMs }: FaultTimes): Fault[] {
         for (const pid of pids) process.kill(pid, 'SIGCONT');
       },
     },
-    {
-      name: 'a hop cable pulled, with the LAN alive',
-      victim: 2,
-      strike: ({ macs }, victim) => macs.lab.setCable(macs.plug(victim, BEFORE), false),
-      mend: async ({ macs }, victim) => {
-        const end = macs.plug(victim, BEFORE);
-        await macs.lab.setCable(end, true);
-        // the kernel forgets it with the link
-        await macs.lab.addAddress(end, macs.linkLocal6(end));
-      },
-    },
+    cablePulled(),
     {
       name: 'the LAN pulled, with the hops alive',
       victim: 6,
@@ -125,4 +116,34 @@ async function killNode(scene: Scene, number: number): Promise<void> {
   } catch {
     // it has seen its agent go
   }
+}
+
+/** A cable that a hop takes: of the victim where it has one, of somebody's otherwise. */
+function cablePulled(): Fault {
+  let pulled: Plug | undefined;
+  return {
+    name: 'a hop cable pulled, with the LAN alive',
+    victim: 2,
+    strike: async ({ macs }, victim) => {
+      const { stages } = await macs.cluster.status();
+      const ends = stages.flatMap(({ node, hop }, index) => {
+        const from = stages.at(index - 1)?.node ?? '';
+        if (!hop?.fromInterface.startsWith('thunderbolt')) return [];
+        return [
+          { number: Number(from.at(-1)), name: hop.fromInterface },
+          { number: Number(node.at(-1)), name: hop.toInterface },
+        ];
+      });
+      const { number, name } = ends.find((end) => end.number === victim) ??
+        ends[0] ?? { number: victim, name: BEFORE };
+      pulled = macs.plug(number, name);
+      await macs.lab.setCable(pulled, false);
+    },
+    mend: async ({ macs }) => {
+      if (!pulled) return;
+      await macs.lab.setCable(pulled, true);
+      // the kernel forgets it with the link
+      await macs.lab.addAddress(pulled, macs.linkLocal6(pulled));
+    },
+  };
 }
