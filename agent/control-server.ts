@@ -7,7 +7,7 @@ import { type ErrorCode, EspalierError } from '../protocol/errors.ts';
 import type { MachineFacts } from '../protocol/facts.ts';
 import type { Credentials } from '../protocol/identity.ts';
 import {
-  CONTROLLER_ANSWER_MS,
+  ALIVE_TIMEOUT_MS,
   HELLO_TIMEOUT_MS,
   LEASE_MS,
   MAX_CONTROL_BACKLOG_BYTES,
@@ -154,7 +154,7 @@ export class ControlServer {
     const present = this.#controller;
     if (!present || present.socket === socket || present.bootId === hello.controllerBootId) return undefined;
     // its next start, whose old connection is a leftover; or a copy of it, and then the old one still answers
-    if (!(await answers(present.socket, CONTROLLER_ANSWER_MS))) return undefined;
+    if (!(await answers(present.socket, ALIVE_TIMEOUT_MS))) return undefined;
     return new EspalierError(
       'node_busy',
       `node ${this.#node.name} serves another controller with the same key (${present.id}): ` +

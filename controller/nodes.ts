@@ -7,6 +7,7 @@ import { type ControlCommand, ControlEvent } from '../protocol/control.ts';
 import type { MachineFacts } from '../protocol/facts.ts';
 import { type Fingerprint, type Identity, idOf } from '../protocol/identity.ts';
 import {
+  ALIVE_TIMEOUT_MS,
   HEARTBEAT_MS,
   HELLO_TIMEOUT_MS,
   LEASE_MS,
@@ -29,8 +30,6 @@ const RETRY_MS = 1_000;
 const REFUSED_RETRY_MS = 10_000;
 /** A dismissed node's connection may take this long to close in good order. */
 const GOODBYE_MS = 500;
-/** Whether two nodes with one key live: the older one has this long to answer. */
-const ALIVE_TIMEOUT_MS = 1_000;
 
 export type StageEvent = Exclude<ControlEvent, { kind: 'hello' | 'refused' | 'facts' | 'load' } | ProbeEvent>;
 

@@ -180,8 +180,8 @@ export const STEP_TIMEOUT_MS = 60_000;
 export const WORKER_KILL_MS = 2_000;
 /** A stage stays loaded for so long after its controller was last connected. */
 export const CONTROLLER_GRACE_MS = 600_000;
-/** How long the present controller has to answer before another one takes its place. */
-export const CONTROLLER_ANSWER_MS = 1_000;
+/** Whether somebody still lives behind a connection: this long to answer before another one may take the place. */
+export const ALIVE_TIMEOUT_MS = 1_000;
 /** What waits to be sent to a controller that does not read: 512 KiB of trace and some thousand tokens fit often. */
 export const MAX_CONTROL_BACKLOG_BYTES = 8 * MIB;
 /** A worker that was asked to stop is killed after this long; Ctrl-C must end everything within two seconds. */

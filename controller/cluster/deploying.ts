@@ -172,8 +172,11 @@ function impossible(cluster: Cluster, error: EspalierError): Effect[] {
 
 /** The fastest measured way that does not rest. */
 function wayBetween(cluster: Cluster, from: string, to: string, now: number): HopPath | undefined {
-  const rested = cluster.hopPaths.filter((path) => !cluster.mistrust.isWayResting(path, now));
-  return bestHop(rested, from, to);
+  return bestHop(restedWays(cluster, now), from, to);
+}
+
+function restedWays({ hopPaths, mistrust }: Cluster, now: number): HopPath[] {
+  return hopPaths.filter((path) => !mistrust.isWayResting(path, now));
 }
 
 function deploy(cluster: Cluster, plan: Plan, now: number): Effect[] {
@@ -289,7 +292,7 @@ export function reconsider(cluster: Cluster, deployment: Deployment, now: number
 
 /** The same stages over another cable: they need to read nothing, and keep their KV. */
 function hasFasterHop(cluster: Cluster, { stages }: Deployment, now: number): boolean {
-  const rested = cluster.hopPaths.filter((path) => !cluster.mistrust.isWayResting(path, now));
+  const rested = restedWays(cluster, now);
   return stages.some(({ nodeId, hop, hopPath }, index) => {
     const from = stages.at(index - 1)?.nodeId ?? nodeId;
     return fasterHop(rested, hopPath ?? { from, to: nodeId, listenAddress: hop?.host ?? '' }) !== undefined;

@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test';
 import { pino } from 'pino';
 import { StageHost } from '../../agent/stage-host.ts';
 import type { ControlEvent } from '../../protocol/control.ts';
+import { isAlive } from '../../protocol/home-lock.ts';
 import type { Identity } from '../../protocol/identity.ts';
 import { openModelFolder } from '../../protocol/model-folder.ts';
 import type { StageSpec } from '../../protocol/stage.ts';
@@ -12,15 +13,6 @@ import { demoModelDir } from '../support/paths.ts';
 import { until } from '../support/until.ts';
 
 const GRACE_MS = 700;
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 describe('a stage host', () => {
   const told: ControlEvent[] = [];
@@ -130,8 +122,8 @@ describe('a stage host', () => {
     host.controllerCame();
     host.controllerGone();
     assert.equal(host.held?.epoch, 21);
-    assert.ok(isRunning(pid));
-    await until(() => !isRunning(pid), 'the end of the worker');
+    assert.ok(isAlive(pid));
+    await until(() => !isAlive(pid), 'the end of the worker');
     assert.equal(host.held, null);
   });
 
@@ -141,7 +133,7 @@ describe('a stage host', () => {
     host.controllerGone();
     host.controllerCame();
     await new Promise((resolve) => setTimeout(resolve, 2 * GRACE_MS));
-    assert.ok(isRunning(pid));
+    assert.ok(isAlive(pid));
     assert.equal(host.held?.epoch, 22);
   });
 });

@@ -1,0 +1,383 @@
+// The cluster's heart with its inlets and outlets: what nodes, links and clients say goes in, and what the heart decides is
+// carried out. It must not know HTTP, and decides nothing itself.
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import { ERRORS, EspalierError } from '../protocol/errors.ts';
+import type { Identity } from '../protocol/identity.ts';
+import { formatHostPort } from '../protocol/node.ts';
+import type { PairedAnswer } from '../protocol/pairing.ts';
+import type { ModelCard } from '../protocol/plan.ts';
+import type { PlanReport } from '../protocol/plan-report.ts';
+import type { ClusterStatus } from '../protocol/status.ts';
+import type { ChromeTrace } from '../protocol/trace.ts';
+import { advance } from './cluster/advance.ts';
+import { requestInForce } from './cluster/deploying.ts';
+import {
+  type Cluster,
+  type ClusterInput,
+  clusterReason,
+  type Deployment,
+  type Effect,
+  isRecovering,
+  isServing,
+  newCluster,
+  type SavedDeployment,
+} from './cluster/state.ts';
+import type { ControllerOptions } from './config.ts';
+import { Deployer, type ModelPlace } from './deploy.ts';
+import { discover } from './discovery.ts';
+import type { Incidents } from './incidents.ts';
+import { Links } from './links/links.ts';
+import type { MeasurementStore } from './measurement-store.ts';
+import { Nodes, type StageEvent } from './nodes.ts';
+import { PlanReports } from './plan-reports.ts';
+import type { Measurements } from './planner/measurements.ts';
+import type { PlanAnswer, PlanQuestion } from './planner/solve.ts';
+import { PlannerThread } from './planner-thread.ts';
+import { Requests } from './requests.ts';
+import type { DeploymentStore } from './saved-deployment.ts';
+import { clusterStatus, EventLog } from './status.ts';
+import { TraceCollector } from './trace/collector.ts';
+import { makeTrace } from './trace/trace.ts';
+import type { JoinTokens } from './trust/join-tokens.ts';
+import type { NodePins } from './trust/node-pins.ts';
+import { Pairing } from './trust/pairing.ts';
+
+/** Deadlines are looked at this often. */
+const TICK_MS = 250;
+
+export interface CoreOptions extends ControllerOptions {
+  store: MeasurementStore;
+  /** what earlier controllers have learnt; grows */
+  measurements: Measurements;
+  incidents: Incidents;
+  deployments: DeploymentStore;
+  /** what an earlier controller had deployed */
+  previous: SavedDeployment | undefined;
+  /** the nodes that are paired */
+  nodePins: NodePins;
+  tokens: JoinTokens;
+}
+
+/** The cluster's heart with its inlets and outlets. */
+export class Core {
+  readonly requests: Requests;
+  readonly links: Links;
+  readonly pairing: Pairing;
+  readonly #cluster: Cluster;
+  readonly #nodes: Nodes;
+  readonly #deployer: Deployer;
+  readonly #traces: TraceCollector;
+  readonly #events = new EventLog();
+  readonly #options: CoreOptions;
+  readonly #planner = new PlannerThread();
+  /** of its own: a new plan does not wait for what would make the old one better */
+  readonly #adviser = new PlannerThread();
+  readonly #reports = new PlanReports((request, plan) => this.#adviser.advise(request, plan));
+  readonly #log: Logger;
+  #discovery: { stop(): void } | undefined;
+  #ticker: NodeJS.Timeout | undefined;
+  #alarm: NodeJS.Timeout | undefined;
+  /** the incidents that the last interruption had */
+  #overcome: readonly number[] = [];
+  #isStopping = false;
+  #headSteps = 0;
+
+  constructor(identity: Identity, card: ModelCard, model: ModelPlace, options: CoreOptions, log: Logger) {
+    this.#options = options;
+    this.#log = log;
+    this.#cluster = newCluster({
+      card,
+      modelFingerprint: model.fingerprint,
+      wantedNodes: options.nodeCount,
+      planning: options.planning,
+      measurements: options.measurements,
+      previous: options.previous,
+      incidents: options.incidents.lastNumber,
+      solve: (question) => this.#solve(question),
+    });
+    const { nodePins, tokens } = options;
+    this.pairing = new Pairing(identity, hostname(), nodePins, tokens, {
+      onWaiting: ({ name, showsCode, address }) => {
+        const fix = showsCode
+          ? `\`espalier pair ${name}\`, with the code that it shows.`
+          : 'Its join token is none of this controller: start its agent with one that is, or without.';
+        this.#note('info', `${name} (${address}) waits to be paired`, fix);
+      },
+      onKeyChanged: (message) => this.#note('error', message, ERRORS.key_changed.solve),
+      onPaired: ({ name }) => {
+        this.#note('info', `${name} is paired`);
+        this.#nodes.hurry();
+      },
+    });
+    this.#nodes = new Nodes(
+      identity,
+      this.pairing,
+      options.cluster,
+      {
+        onConnected: (facts, address, foundBy, held) => {
+          // first, so that a plan waits for its links
+          const fingerprint = this.#nodes.fingerprintOf(facts.id);
+          if (fingerprint !== undefined)
+            this.links.addNode({ id: facts.id, name: facts.name, fingerprint, host: address.host });
+          this.pairing.noteName(facts.id, facts.name);
+          this.#take({ kind: 'node-connected', node: { facts, address, foundBy, connected: true }, held });
+        },
+        onMachine: (nodeId, machine) => {
+          this.#take({ kind: 'node-machine', nodeId, machine });
+          this.links.setMachine(nodeId, machine);
+        },
+        onLost: (nodeId, reason, isSilent) => {
+          // first, so that it is the reason, and not the links that go with it
+          this.#take({ kind: 'node-lost', nodeId, reason, isSilent });
+          this.links.removeNode(nodeId);
+        },
+        onEvent: (nodeId, event) => this.#stageEvent(nodeId, event),
+        onProbe: (nodeId, event) => this.links.receive(nodeId, event),
+        onRefused: (address, message) => this.#noteRefusal(`${formatHostPort(address)}: ${message}`),
+      },
+      log,
+    );
+    this.links = new Links(
+      (nodeId, command) => this.#nodes.send(nodeId, command),
+      {
+        onChange: (paths, isPending, unlinked) => this.#take({ kind: 'links', paths, isPending, unlinked }),
+        onFinding: ({ severity, text, fix }) => this.#note(severity, text, fix),
+      },
+      log,
+    );
+    this.#deployer = new Deployer(this.#nodes, card, model);
+    this.#traces = new TraceCollector((epoch, nodeId) => this.#nodes.send(nodeId, { kind: 'trace', epoch }));
+    const { maxSessions } = this.#deployer;
+    this.requests = new Requests(
+      {
+        maxSessions,
+        readiness: () => {
+          if (!this.#isStopping && isRecovering(this.#cluster)) return 'recovering';
+          this.#assertServing();
+          return 'serving';
+        },
+        generate: (request) => this.#deployer.generate(request),
+        cancel: (requestId) => this.#deployer.cancel(requestId),
+      },
+      (count) => this.#take({ kind: 'requests', count }),
+    );
+  }
+
+  start(): void {
+    const { bonjourInterface, agents, cluster } = this.#options;
+    this.#discovery = discover(
+      { cluster, bonjourInterface, addresses: agents },
+      {
+        onCandidate: (candidate) => this.#nodes.consider(candidate),
+        onFinding: (text, fix) => this.#note('warn', text, fix),
+      },
+      this.#log,
+    );
+    this.#ticker = setInterval(() => {
+      this.requests.checkDeadlines();
+      this.#take({ kind: 'tick' });
+      this.links.tick();
+    }, TICK_MS);
+  }
+
+  /** From now on nothing new begins. */
+  beginStop(): void {
+    this.#isStopping = true;
+    this.requests.failAll(new EspalierError('not_ready', 'the controller is stopping'));
+    this.#discovery?.stop();
+    this.links.stop();
+    clearInterval(this.#ticker);
+    clearTimeout(this.#alarm);
+  }
+
+  async stop(): Promise<void> {
+    const { store, incidents, deployments } = this.#options;
+    await Promise.all([store.save(this.#cluster.measurements), incidents.close(), deployments.close()]);
+    // the agents keep their stages for a while: a controller that is started again goes on with them
+    this.#nodes.stop();
+    await Promise.all([this.#planner.close(), this.#adviser.close()]);
+  }
+
+  /** of the longest conversation that the plan in force has room for */
+  get contextTokens(): number {
+    const { card, deployment } = this.#cluster;
+    return Math.min(card.contextTokens, deployment?.plan.kvTokens ?? card.contextTokens);
+  }
+
+  status(): ClusterStatus {
+    return clusterStatus(this.#cluster, this.requests, this.#events, this.links.findings, this.#isStopping);
+  }
+
+  /**
+   * The last steps of all stages.
+   * @throws EspalierError not_ready while there are no stages that work
+   */
+  async trace(count: number): Promise<ChromeTrace> {
+    const { epoch, plan } = this.#assertServing();
+    const { card, nodes } = this.#cluster;
+    const told = await this.#traces.collect(
+      epoch,
+      plan.stages.map(({ nodeId }) => nodeId),
+    );
+    const stages = plan.stages.map(({ index, nodeId, range }) => {
+      return { index, nodeId, node: nodes.get(nodeId)?.facts.name ?? nodeId, range, steps: told.get(nodeId) };
+    });
+    return makeTrace({ engine: plan.engine, model: card.id, epoch }, stages, count);
+  }
+
+  /**
+   * The plan in force with its reasons.
+   * @throws EspalierError not_ready while there is none
+   */
+  plan(): Promise<PlanReport> {
+    const { deployment } = this.#cluster;
+    const request = requestInForce(this.#cluster);
+    if (deployment && request) return this.#reports.report(deployment, request);
+    const reason = clusterReason(this.#cluster) ?? 'it is stopping';
+    return Promise.reject(new EspalierError('not_ready', `there is no plan: ${reason}`));
+  }
+
+  /** As the planner does; the cluster is asked again as soon as there is an answer. */
+  #solve(question: PlanQuestion): PlanAnswer | Promise<PlanAnswer> {
+    const answer = this.#planner.solve(question);
+    if (answer instanceof Promise) {
+      const lookAgain = () => setImmediate(() => this.#take({ kind: 'tick' }));
+      answer.then(lookAgain, lookAgain);
+    }
+    return answer;
+  }
+
+  /** @throws EspalierError as `Pairing.pairByCode` does */
+  async pair(node: string, code: string): Promise<PairedAnswer> {
+    return { node: await this.pairing.pairByCode(node, code) };
+  }
+
+  /**
+   * Lets a node go: it is forgotten first, so that nothing of it is heard any more, then told.
+   * @throws EspalierError as `Pairing.unpair` does
+   */
+  unpair(nameOrId: string): PairedAnswer {
+    let forgotten = { id: '', name: '' };
+    this.pairing.unpair(nameOrId, (node) => {
+      forgotten = node;
+      this.#note('info', `${node.name} is unpaired`);
+      this.#nodes.dismiss(node.id, 'it was unpaired', { kind: 'unpair' });
+      this.#take({ kind: 'node-forgotten', nodeId: node.id });
+    });
+    return { node: forgotten };
+  }
+
+  #assertServing(): Deployment {
+    const { deployment } = this.#cluster;
+    if (this.#isStopping || !deployment || !isServing(deployment)) {
+      throw new EspalierError(
+        'not_ready',
+        `the cluster does not serve: ${clusterReason(this.#cluster) ?? 'it is stopping'}`,
+      );
+    }
+    return deployment;
+  }
+
+  #take(input: ClusterInput): void {
+    if (this.#isStopping) return;
+    for (const effect of advance(this.#cluster, input, performance.now())) this.#carryOut(effect);
+    this.#tellLinks();
+    this.#setAlarm();
+  }
+
+  /** After a loss the next plan is due sooner than the next tick. */
+  #setAlarm(): void {
+    clearTimeout(this.#alarm);
+    const { deployment, planNotBefore } = this.#cluster;
+    const restMs = planNotBefore - performance.now();
+    if (deployment || restMs <= 0) return;
+    this.#alarm = setTimeout(() => this.#take({ kind: 'tick' }), Math.ceil(restMs));
+  }
+
+  /** Measuring takes processors and cables: never while a stage loads or a request runs. */
+  #tellLinks(): void {
+    const { deployment, requests } = this.#cluster;
+    const isLoading = deployment !== undefined && !isServing(deployment);
+    if (requests > 0) this.links.setBlocked('a request runs');
+    else this.links.setBlocked(isLoading ? 'the stages are loading' : undefined);
+    const hops = (deployment?.stages ?? []).flatMap(({ hopPath }) => hopPath ?? []);
+    this.links.setHops(hops);
+  }
+
+  #carryOut(effect: Effect): void {
+    switch (effect.kind) {
+      case 'deploy':
+        this.#headSteps = 0;
+        this.#deployer.deploy(effect.epoch, effect.plan, effect.hopHosts);
+        break;
+      case 'link':
+        this.#deployer.link(effect.nodeId, effect);
+        break;
+      case 'undeploy':
+        this.#deployer.undeploy(effect.epoch, effect.nodeId);
+        break;
+      case 'fail-requests':
+        this.requests.failAll(new EspalierError(effect.code, effect.message));
+        break;
+      case 'suspend-requests':
+        this.requests.suspendAll(effect.why, effect.crashed);
+        break;
+      case 'resume-requests':
+        this.requests.resumeAll((replayMs) => this.#options.incidents.resumed(this.#overcome, replayMs));
+        break;
+      case 'incident':
+        this.#options.incidents.begin(effect.report);
+        break;
+      case 'incident-over':
+        this.#overcome = effect.outcome.numbers;
+        this.#options.incidents.end(effect.outcome);
+        break;
+      case 'save':
+        void this.#options.deployments.save(effect.deployment);
+        break;
+      case 'event':
+        this.#note(effect.level, effect.text, effect.fix);
+        break;
+    }
+  }
+
+  #stageEvent(nodeId: string, event: StageEvent): void {
+    const { epoch } = event;
+    // answers of an old epoch belong to nobody
+    const isPresent = epoch === this.#cluster.deployment?.epoch;
+    switch (event.kind) {
+      case 'tokens':
+        if (isPresent) this.requests.receive(event.tokens);
+        break;
+      case 'request-failed':
+        if (isPresent) this.requests.fail(event.failure);
+        break;
+      case 'trace':
+        this.#traces.receive(epoch, nodeId, event.steps);
+        break;
+      default:
+        if (event.kind === 'stats') this.#noteSteps(nodeId, event.stats.stepsTotal);
+        this.#take({ ...event, nodeId });
+        if (event.kind === 'stats') this.#options.store.note(this.#cluster.measurements, performance.now());
+    }
+  }
+
+  /** Steps of the head are progress for all: requests may wait long for their turn, but not for a stage that stands. */
+  #noteSteps(nodeId: string, stepsTotal: number): void {
+    if (nodeId !== this.#cluster.deployment?.stages[0]?.nodeId || stepsTotal === this.#headSteps) return;
+    this.#headSteps = stepsTotal;
+    this.requests.noteProgress();
+  }
+
+  /** Said once until something else is said: a refused node is tried again and again. */
+  #noteRefusal(text: string): void {
+    if (this.#events.all.some((event) => event.text === text)) return;
+    this.#note('error', text);
+  }
+
+  #note(level: 'info' | 'warn' | 'error', text: string, fix?: string): void {
+    this.#log[level](fix ? { fix } : {}, text);
+    this.#events.add(level, text, fix);
+  }
+}
