@@ -30,7 +30,7 @@ export const ERRORS = {
   unauthorized: {
     status: 401,
     solve:
-      'Send a key that `espalier key create NAME` made: `Authorization: Bearer KEY`, or `x-api-key: KEY`.',
+      'Send a key that `espalier key create NAME` made: `Authorization: Bearer KEY`, `x-api-key: KEY` or `api-key: KEY`.',
   },
   forbidden: {
     status: 403,

@@ -6,6 +6,7 @@ import type { onRequestHookHandler } from 'fastify';
 import { EspalierError } from '../../protocol/errors.ts';
 import { sameSecret } from '../../protocol/same-secret.ts';
 import type { ApiKeys } from '../trust/api-keys.ts';
+import type { ReasoningView } from './dialect.ts';
 
 /** `anything`: also from strangers · `client`: asks and chats · `admin`: changes the cluster */
 export type Need = 'anything' | 'client' | 'admin';
@@ -69,6 +70,12 @@ export class Access {
       key === undefined ? 'There is no key in the request' : 'The key in the request is not known';
     return new EspalierError('unauthorized', `${wrong}.`);
   }
+
+  /** How the thinking is shown to the client of the key in these headers; undefined where no known key says. */
+  viewFor(headers: IncomingHttpHeaders): ReasoningView | undefined {
+    const key = keyIn(headers);
+    return key === undefined ? undefined : this.#keys.find(key)?.thinking;
+  }
 }
 
 /** Whether an address is reached from this machine only. */
@@ -76,10 +83,11 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }
 
-/** `Authorization: Bearer KEY`, as OpenAI's clients say it, or `x-api-key: KEY`, as Anthropic's do. */
-function keyIn({ authorization, 'x-api-key': apiKey }: IncomingHttpHeaders): string | undefined {
-  const bearer = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
-  return bearer ?? (typeof apiKey === 'string' ? apiKey : undefined);
+/** `Authorization: Bearer KEY`, as OpenAI's clients say it, `x-api-key: KEY` as Anthropic's do, `api-key: KEY` as Azure's do. */
+function keyIn(headers: IncomingHttpHeaders): string | undefined {
+  const bearer = /^Bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
+  const alone = headers['x-api-key'] ?? headers['api-key'];
+  return bearer ?? (typeof alone === 'string' ? alone : undefined);
 }
 
 /** Whether a Host header names this machine by a name that nobody else can give it. Without one it is no browser. */

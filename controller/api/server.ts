@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerOptions } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import cors from '@fastify/cors';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, { type FastifyInstance, type FastifyReply } from 'fastify';
 import { EspalierError } from '../../protocol/errors.ts';
 import {
   API_BEAT_MS,
@@ -20,7 +20,6 @@ import {
 import { formatHostPort, type HostPort } from '../../protocol/node.ts';
 import type { Access } from './access.ts';
 import { type ApiContext, type ApiDeps, Exchanges } from './context.ts';
-import type { ReasoningView } from './dialect.ts';
 import { dialectRoutes } from './dialect-routes.ts';
 import { errorBody } from './error-form.ts';
 import { generalRoutes } from './general-routes.ts';
@@ -55,8 +54,6 @@ export interface ApiOptions extends Partial<StreamTimes> {
   holdMs?: number;
   /** who may ask what; without it everybody may do everything */
   access?: Access;
-  /** how a request's reasoning is shown where the request itself does not say: a key may be for a client that needs it so */
-  viewFor?: (request: FastifyRequest) => ReasoningView | undefined;
 }
 
 /** Builds the API. It listens when it is told to. */
@@ -70,7 +67,7 @@ export async function createApi(deps: ApiDeps, options: ApiOptions = {}): Promis
     traffic: new Traffic(deps.maxSessions, metrics),
     metrics,
     holdMs,
-    viewFor: options.viewFor ?? (() => undefined),
+    viewFor: ({ headers }) => access?.viewFor(headers),
   };
   const fastify = createFastify(deps, metrics);
   const routes = new RouteTable();

@@ -16,10 +16,20 @@ const KeyName = z
   .string()
   .regex(/^[\w.@ -]{1,60}$/, 'a name has 1 to 60 letters, digits, spaces, dots and dashes');
 
+/** How a client is shown the thinking where its request does not say: in fields of their own, in the text, or not at all. */
+export const KEY_THINKING = ['apart', 'inline', 'hidden'] as const;
+
+/** What a key is for. */
+export interface KeyPurpose {
+  /** may change the cluster */
+  isAdmin: boolean;
+  thinking?: (typeof KEY_THINKING)[number] | undefined;
+}
+
 const ApiKey = z.object({
   name: KeyName,
-  /** may change the cluster */
   isAdmin: z.boolean(),
+  thinking: z.enum(KEY_THINKING).optional(),
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   createdAt: z.iso.datetime(),
 });
@@ -59,7 +69,7 @@ export class ApiKeys {
    * @returns the key itself, which is kept nowhere
    * @throws EspalierError bad_option for a name that is taken or none, home_not_writable, home_damaged
    */
-  create(name: string, isAdmin: boolean): string {
+  create(name: string, { isAdmin, thinking }: KeyPurpose): string {
     const checked = KeyName.safeParse(name);
     if (!checked.success)
       throw new EspalierError('bad_option', `"${name}": ${checked.error.issues[0]?.message}`);
@@ -73,7 +83,7 @@ export class ApiKeys {
       throw new EspalierError('bad_option', `there are ${MAX_API_KEYS} keys: revoke some first`);
     const key = PREFIX + randomBytes(KEY_BYTES).toString('base64url');
     const createdAt = new Date().toISOString();
-    this.#write([...keys, { name, isAdmin, sha256: hash(key).toString('hex'), createdAt }]);
+    this.#write([...keys, { name, isAdmin, thinking, sha256: hash(key).toString('hex'), createdAt }]);
     return key;
   }
 

@@ -1,5 +1,6 @@
 // `espalier key`: the keys of the API's clients, made, listed and revoked in the home of the controller.
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
+import { ApiKeys, KEY_THINKING, type KeyPurpose } from '../../controller/trust/api-keys.ts';
 import { espalierHome } from '../../protocol/home.ts';
 import { EXIT, EXIT_CODES } from './exit-codes.ts';
 import { table } from './table.ts';
@@ -8,22 +9,26 @@ const EXAMPLES = `
 Examples:
   espalier key create laptop
   espalier key create my-phone --admin
+  espalier key create sillytavern --thinking inline
   espalier key list
   espalier key revoke laptop
 ${EXIT_CODES}`;
 
 export function keyCommand(exit: (code: number) => void): Command {
-  const open = async () => {
-    const { ApiKeys } = await import('../../controller/trust/api-keys.ts');
-    return new ApiKeys(espalierHome());
-  };
+  const open = () => new ApiKeys(espalierHome());
   const create = new Command('create')
     .summary('make a key and print it, once')
     .argument('<name>', 'by which it is listed and revoked')
     .option('--admin', 'it may change the cluster: pair, unpair, measure links')
+    .addOption(
+      new Option(
+        '--thinking <how>',
+        'how its client is shown the thinking, unless a request says: apart, in the text, or not at all',
+      ).choices(KEY_THINKING),
+    )
     .addHelpText('after', EXAMPLES)
-    .action(async (name: string, { admin = false }: { admin?: boolean }) => {
-      const key = (await open()).create(name, admin);
+    .action((name: string, { admin = false, thinking }: { admin?: boolean } & Partial<KeyPurpose>) => {
+      const key = open().create(name, { isAdmin: admin, thinking });
       console.log(key);
       console.error('It is shown only now: what is kept is a hash of it.');
       exit(EXIT.ok);
@@ -32,15 +37,17 @@ export function keyCommand(exit: (code: number) => void): Command {
     .summary('show the keys that count')
     .option('--json', 'print one JSON array')
     .addHelpText('after', EXAMPLES)
-    .action(async ({ json = false }: { json?: boolean }) => {
-      const keys = (await open()).list();
-      const shown = keys.map(({ name, isAdmin, createdAt }) => ({ name, isAdmin, createdAt }));
-      const rows = shown.map(({ name, isAdmin, createdAt }) => [
+    .action(({ json = false }: { json?: boolean }) => {
+      const keys = open().list();
+      const shown = keys.map(({ sha256: _, ...key }) => key);
+      const rows = shown.map(({ name, isAdmin, thinking = 'apart', createdAt }) => [
         name,
         isAdmin ? 'admin' : 'client',
+        thinking,
         createdAt.slice(0, 10),
       ]);
-      const text = rows.length > 0 ? table([['name', 'may', 'since'], ...rows]) : 'There are no keys.';
+      const text =
+        rows.length > 0 ? table([['name', 'may', 'thinking', 'since'], ...rows]) : 'There are no keys.';
       console.log(json ? JSON.stringify(shown, null, 2) : text);
       exit(EXIT.ok);
     });
@@ -48,8 +55,8 @@ export function keyCommand(exit: (code: number) => void): Command {
     .summary('a key opens nothing any more, at once')
     .argument('<name>')
     .addHelpText('after', EXAMPLES)
-    .action(async (name: string) => {
-      (await open()).revoke(name);
+    .action((name: string) => {
+      open().revoke(name);
       console.log(`${name} is revoked.`);
       exit(EXIT.ok);
     });

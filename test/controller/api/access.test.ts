@@ -38,7 +38,10 @@ const bearer = (key: string) => ({ authorization: `Bearer ${key}` });
 
 test('on loopback anybody may ask; what changes the cluster takes its own secret or an admin key', async (t) => {
   const { keys, ask } = await start(t);
-  const [client, admin] = [keys.create('phone', false), keys.create('laptop', true)];
+  const [client, admin] = [
+    keys.create('phone', { isAdmin: false }),
+    keys.create('laptop', { isAdmin: true }),
+  ];
   for (const path of ['/', '/health', '/v1/models', STATUS_PATH, PAIRING_PATH])
     assert.ok([200, 503].includes(Number(await ask(path))), path);
   const changes: [string, unknown][] = [
@@ -62,7 +65,7 @@ test('on loopback anybody may ask; what changes the cluster takes its own secret
 
 test('beyond this machine every request takes a key, until that is revoked', async (t) => {
   const { keys, ask } = await start(t, { host: '0.0.0.0' });
-  const client = keys.create('phone', false);
+  const client = keys.create('phone', { isAdmin: false });
   for (const path of ['/', '/v1/models', STATUS_PATH, PAIRING_PATH, '/nowhere']) {
     assert.equal(await ask(path), '401 unauthorized', path);
     assert.equal(await ask(path, bearer(`${client}x`)), '401 unauthorized', path);
@@ -118,7 +121,7 @@ test('web pages may ask only when their origin was named', async (t) => {
 
 test('the status stream takes a key where requests do', async (t) => {
   const { url, keys } = await start(t, { host: '0.0.0.0' });
-  const client = keys.create('phone', false);
+  const client = keys.create('phone', { isAdmin: false });
   const open = (headers: Record<string, string>) => {
     const socket = new WebSocket(url.replace('http', 'ws') + STATUS_PATH, { headers });
     return once(socket, 'message').finally(() => socket.terminate());

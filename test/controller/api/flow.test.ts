@@ -2,7 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
+import { Access } from '../../../controller/api/access.ts';
+import { ApiKeys } from '../../../controller/trust/api-keys.ts';
 import { EspalierError } from '../../../protocol/errors.ts';
+import { tempHome } from '../../support/temp-home.ts';
 import { aborted } from '../scripted-source.ts';
 import { type Answer, type Failure, SUM_ANSWER, startApi, sum, until } from './api-under-test.ts';
 
@@ -202,16 +205,19 @@ test('what the operator pins holds against what the client asks for', async (t) 
 });
 
 test('how reasoning is shown may be set for a key; what the request says comes first', async (t) => {
-  const api = await startApi(t, {
-    viewFor: ({ headers }) => (headers['x-api-key'] === 'st' ? 'inline' : undefined),
-  });
+  const keys = new ApiKeys(tempHome());
+  const tavern = keys.create('sillytavern', { isAdmin: false, thinking: 'inline' });
+  const access = new Access({ host: '127.0.0.1', secret: 's'.repeat(43), keys, allowOrigins: [] });
+  const api = await startApi(t, { access });
   const content = async (fields: object, headers: Record<string, string>): Promise<string> => {
     const response = await api.post({ messages, ...fields }, headers);
     return ((await response.json()) as Answer).choices[0].message.content;
   };
   assert.equal(await content({}, {}), SUM_ANSWER);
-  assert.match(await content({}, { 'x-api-key': 'st' }), /^<think>\n.*\n<\/think>\n\n616/s);
-  assert.equal(await content({ reasoning_format: 'parsed' }, { 'x-api-key': 'st' }), SUM_ANSWER);
+  assert.match(await content({}, { 'x-api-key': tavern }), /^<think>\n.*\n<\/think>\n\n616/s);
+  assert.match(await content({}, { 'api-key': tavern }), /^<think>/);
+  assert.equal(await content({}, { 'x-api-key': 'another' }), SUM_ANSWER);
+  assert.equal(await content({ reasoning_format: 'parsed' }, { 'x-api-key': tavern }), SUM_ANSWER);
 });
 
 test('metrics count what happened, in names that Prometheus reads', async (t) => {

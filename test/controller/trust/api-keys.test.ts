@@ -10,7 +10,10 @@ test('a key is known by its hash alone, and revoked at once in a running control
   const running = new ApiKeys(home);
   assert.deepEqual(running.list(), []);
   const command = new ApiKeys(home); // another process
-  const [phone, laptop] = [command.create('phone', false), command.create('laptop', true)];
+  const [phone, laptop] = [
+    command.create('phone', { isAdmin: false }),
+    command.create('laptop', { isAdmin: true }),
+  ];
   assert.match(phone, /^espalier-[\w-]{43}$/);
   assert.deepEqual([running.find(phone)?.name, running.find(phone)?.isAdmin], ['phone', false]);
   assert.equal(running.find(laptop)?.isAdmin, true);
@@ -27,9 +30,12 @@ test('a key is known by its hash alone, and revoked at once in a running control
 test('names are clear, and a file that others can read is not trusted', () => {
   const home = tempHome();
   const keys = new ApiKeys(home);
-  keys.create('phone', false);
-  assert.throws(() => keys.create('phone', true), { code: 'bad_option', message: /there is a key "phone"/ });
-  assert.throws(() => keys.create('a/b', true), { code: 'bad_option', message: /letters/ });
+  keys.create('phone', { isAdmin: false });
+  assert.throws(() => keys.create('phone', { isAdmin: true }), {
+    code: 'bad_option',
+    message: /there is a key "phone"/,
+  });
+  assert.throws(() => keys.create('a/b', { isAdmin: true }), { code: 'bad_option', message: /letters/ });
   assert.throws(() => keys.revoke('fone'), { code: 'bad_option', message: /no key "fone".*key list/ });
   chmodSync(join(home, 'keys.json'), 0o644);
   assert.throws(() => keys.list(), { code: 'home_damaged' });

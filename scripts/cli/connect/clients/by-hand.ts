@@ -43,8 +43,8 @@ export const sillyTavern: Client = {
       `  Custom Endpoint  ${endpoint.url}/v1`,
       `  Custom API Key   ${keyOf(endpoint)}`,
       `  Model            ${endpoint.model}`,
-      'The thinking is shown apart; to have it in the text, Additional Parameters → Include Body:',
-      '  reasoning_format: none',
+      'The thinking is shown apart; to have it in the text, give it a key of its own:',
+      '  espalier key create sillytavern --thinking inline',
     ].join('\n'),
 };
 
