@@ -44,7 +44,7 @@ test('before buying: stages with memory bars, links, predictions, limits, no nod
 });
 
 test('no line is wider than the terminal, down to 40 columns', async () => {
-  for (const width of [40, 60, 80, 130]) {
+  for (const width of [40, 80]) {
     for (const args of [
       ['-w', SIX],
       ['-w', SIX, '-w', '2x M4 Pro mini 64GB', '-w', 'M3 Ultra 512GB'],
