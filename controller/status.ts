@@ -2,6 +2,7 @@
 import { MAX_EVENTS } from '../protocol/limits.ts';
 import type { LinkFinding } from '../protocol/links.ts';
 import { formatHostPort } from '../protocol/node.ts';
+import { printable } from '../protocol/printable.ts';
 import type { ClusterEvent, ClusterStatus, NodeStatus, StageStatus } from '../protocol/status.ts';
 import { ESPALIER_VERSION } from '../protocol/version.ts';
 import { type Cluster, clusterReason, clusterState } from './cluster/state.ts';
@@ -16,7 +17,7 @@ export class EventLog {
   readonly #events: ClusterEvent[] = [];
 
   add(level: ClusterEvent['level'], text: string, fix: string | undefined): void {
-    this.#events.push({ at: Date.now(), level, text, fix: fix ?? null });
+    this.#events.push({ at: Date.now(), level, text: printable(text), fix: fix ? printable(fix) : null });
     if (this.#events.length > MAX_EVENTS) this.#events.shift();
   }
 

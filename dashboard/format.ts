@@ -1,5 +1,4 @@
 // Numbers, times and foreign text as people read them in one terminal cell. It knows no status and no screen.
-import { stripVTControlCharacters } from 'node:util';
 
 /** What stands where nothing was measured yet. */
 export const UNMEASURED = '–';
@@ -79,12 +78,4 @@ export function formatPlural(count: number, noun: string): string {
   return `${formatCount(count)} ${noun}${count === 1 ? '' : 's'}`;
 }
 
-/**
- * Text from another machine on one line, without anything that a terminal would obey:
- * escape sequences and control characters are dropped, line breaks become spaces.
- */
-export function printable(text: string): string {
-  return stripVTControlCharacters(text)
-    .replace(/[\r\n\t]+/g, ' ')
-    .replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, '');
-}
+export { printable } from '../protocol/printable.ts';

@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { MachineFacts, MachineLoad } from './facts.ts';
 import { GenerateRequest, RequestFailure, TokenEvent } from './generate.ts';
+import { MAX_REASON_CHARS } from './limits.ts';
 import { ClusterName, HostPort, NodeFacts } from './node.ts';
+import { Shown } from './printable.ts';
 import { PROBE_COMMANDS, PROBE_EVENTS, ProbeAddress } from './probe.ts';
 import { HeldStage, HopSide, KvEpoch, StageSpec, StageStats } from './stage.ts';
 import { TracedSteps } from './trace.ts';
@@ -61,7 +63,7 @@ export const ControlEvent = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('facts'), facts: MachineFacts.nullable().catch(null) }),
   z.object({ kind: z.literal('load'), load: MachineLoad.nullable().catch(null) }),
   /** the agent closes the connection after this one */
-  z.object({ kind: z.literal('refused'), code: z.string(), message: z.string() }),
+  z.object({ kind: z.literal('refused'), code: z.string(), message: Shown(MAX_REASON_CHARS) }),
   z.object({
     kind: z.literal('stage-loaded'),
     epoch: z.int(),
@@ -86,10 +88,15 @@ export const ControlEvent = z.discriminatedUnion('kind', [
     epoch: z.int(),
     /** the hop from the stage before it, or to the one after it */
     hop: HopSide,
-    reason: z.string(),
+    reason: Shown(MAX_REASON_CHARS),
   }),
   /** the worker is gone, or could not be started */
-  z.object({ kind: z.literal('stage-failed'), epoch: z.int(), code: z.string(), message: z.string() }),
+  z.object({
+    kind: z.literal('stage-failed'),
+    epoch: z.int(),
+    code: z.string(),
+    message: Shown(MAX_REASON_CHARS),
+  }),
   z.object({ kind: z.literal('tokens'), epoch: z.int(), tokens: z.array(TokenEvent) }),
   z.object({ kind: z.literal('request-failed'), epoch: z.int(), failure: RequestFailure }),
   z.object({ kind: z.literal('stats'), epoch: z.int(), stats: StageStats }),

@@ -1,6 +1,7 @@
 // One generation as the cluster sees it: token ids in, token ids out. Text exists only at the controller.
 import { z } from 'zod';
-import { MAX_GRAMMAR_CHARS, MAX_LOGIT_BIAS, MAX_TOP_LOGPROBS } from './limits.ts';
+import { MAX_GRAMMAR_CHARS, MAX_LOGIT_BIAS, MAX_REASON_CHARS, MAX_TOP_LOGPROBS } from './limits.ts';
+import { Shown } from './printable.ts';
 
 /** Token ids and what is added to their logits; each id at most once. */
 const LogitBias = z
@@ -93,6 +94,6 @@ export type TokenEvent = z.infer<typeof TokenEvent>;
 export const RequestFailure = z.object({
   requestId: z.string(),
   code: z.string(),
-  message: z.string(),
+  message: Shown(MAX_REASON_CHARS),
 });
 export type RequestFailure = z.infer<typeof RequestFailure>;

@@ -162,6 +162,9 @@ export const MAX_REQUEST_CRASHES = 3;
 /** Incidents that are kept, in memory and in the controller's home; as JSON one takes at most 2 KiB. */
 export const MAX_INCIDENTS = 500;
 
+/** Why a stage or a hop is gone, in a control message: paths and the last words of a worker are far below it. */
+export const MAX_REASON_CHARS = 8 * KIB;
+
 /** A worker says that it lives this often. */
 export const WORKER_BEAT_MS = 500;
 /** A worker that is silent for so long, beyond what it announced, is frozen: found before its neighbours' hops are. */

@@ -1,5 +1,6 @@
 // What a node tells of itself, over Bonjour (identity only) and over the control connection (the rest).
 import { z } from 'zod';
+import { Shown, ShownName } from './printable.ts';
 
 /** The Bonjour service type: `_espalier._tcp`. */
 export const SERVICE_TYPE = 'espalier';
@@ -26,18 +27,18 @@ export type NodeAdvert = z.infer<typeof NodeAdvert>;
 
 export const NodeFacts = z.object({
   id: z.string().min(8).max(64),
-  name: z.string().min(1).max(100),
-  bootId: z.string(),
+  name: ShownName(100),
+  bootId: Shown(64),
   pid: z.int(),
-  platform: z.string(),
-  arch: z.string(),
+  platform: Shown(64),
+  arch: Shown(64),
   /** `Apple M3 Ultra`, or what the operating system calls the processor */
-  chip: z.string(),
+  chip: Shown(200),
   cores: z.int().min(1),
   memoryBytes: z.number().min(0),
   /** what its owner lets weights and KV take of it; absent: as much as there is */
   memoryLimitBytes: z.number().min(0).optional(),
-  espalierVersion: z.string(),
+  espalierVersion: Shown(64),
 });
 export type NodeFacts = z.infer<typeof NodeFacts>;
 

@@ -2,6 +2,7 @@
 // token, and who may ask, is decided elsewhere.
 import { z } from 'zod';
 import { Fingerprint } from './identity.ts';
+import { Shown, ShownName } from './printable.ts';
 import { SRP_PROOF_BYTES, SRP_PUBLIC_BYTES, SRP_SALT_BYTES } from './srp.ts';
 
 /** Where an agent listens for its controller, and for one to pair with: paths on the same port. */
@@ -16,7 +17,7 @@ function Base64(bytes: number) {
     .regex(/^[A-Za-z0-9+/]+={0,2}$/);
 }
 
-const NodeName = z.string().min(1).max(100);
+const NodeName = ShownName(100);
 
 /** agent → controller, in this order */
 export const PairingAnswer = z.discriminatedUnion('kind', [
@@ -38,7 +39,7 @@ export const PairingAnswer = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('proof'), proof: Base64(SRP_PROOF_BYTES) }),
   z.object({ kind: z.literal('paired') }),
   /** at any point; the agent closes the connection after it */
-  z.object({ kind: z.literal('refused'), code: z.string().max(40), message: z.string().max(500) }),
+  z.object({ kind: z.literal('refused'), code: z.string().max(40), message: Shown(500) }),
 ]);
 export type PairingAnswer = z.infer<typeof PairingAnswer>;
 
@@ -49,7 +50,7 @@ export const PairingWord = z.discriminatedUnion('kind', [
   /** the controller has pinned the agent: now the agent may pin the controller */
   z.object({ kind: z.literal('done') }),
   /** instead of `start`: the token that the agent was given is of no use */
-  z.object({ kind: z.literal('token-refused'), message: z.string().max(500) }),
+  z.object({ kind: z.literal('token-refused'), message: Shown(500) }),
 ]);
 export type PairingWord = z.infer<typeof PairingWord>;
 
