@@ -4,6 +4,7 @@ import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import { ERRORS, EspalierError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
+import { LimitedLog } from '../protocol/limited-log.ts';
 import { formatHostPort } from '../protocol/node.ts';
 import type { PairedAnswer } from '../protocol/pairing.ts';
 import type { ModelCard } from '../protocol/plan.ts';
@@ -43,6 +44,12 @@ import type { JoinTokens } from './trust/join-tokens.ts';
 import type { NodePins } from './trust/node-pins.ts';
 import { Pairing } from './trust/pairing.ts';
 
+/** Beside the text of what is told to people. */
+interface About {
+  level: 'info' | 'warn' | 'error';
+  fix?: string;
+}
+
 /** Deadlines are looked at this often. */
 const TICK_MS = 250;
 
@@ -75,6 +82,11 @@ export class Core {
   readonly #adviser = new PlannerThread();
   readonly #reports = new PlanReports((request, plan) => this.#adviser.advise(request, plan));
   readonly #log: Logger;
+  /** what anybody on the network can make this process say */
+  readonly #ofStrangers = new LimitedLog<About>((text, about) => {
+    const { level, fix } = about ?? { level: 'warn' };
+    this.#note(level, text, fix, true);
+  });
   #discovery: { stop(): void } | undefined;
   #ticker: NodeJS.Timeout | undefined;
   #alarm: NodeJS.Timeout | undefined;
@@ -102,9 +114,10 @@ export class Core {
         const fix = showsCode
           ? `\`espalier pair ${name}\`, with the code that it shows.`
           : 'Its join token is none of this controller: start its agent with one that is, or without.';
-        this.#note('info', `${name} (${address}) waits to be paired`, fix);
+        this.#ofStrangers.note(`${name} (${address}) waits to be paired`, { level: 'info', fix });
       },
-      onKeyChanged: (message) => this.#note('error', message, ERRORS.key_changed.solve),
+      onKeyChanged: (message) =>
+        this.#ofStrangers.note(message, { level: 'error', fix: ERRORS.key_changed.solve }),
       onPaired: ({ name }) => {
         this.#note('info', `${name} is paired`);
         this.#nodes.hurry();
@@ -170,7 +183,7 @@ export class Core {
       { cluster, bonjourInterface, addresses: agents },
       {
         onCandidate: (candidate) => this.#nodes.consider(candidate),
-        onFinding: (text, fix) => this.#note('warn', text, fix),
+        onFinding: (text, fix) => this.#ofStrangers.note(text, { level: 'warn', fix }),
       },
       this.#log,
     );
@@ -187,6 +200,7 @@ export class Core {
     this.requests.failAll(new EspalierError('not_ready', 'the controller is stopping'));
     this.#discovery?.stop();
     this.links.stop();
+    this.#ofStrangers.close();
     clearInterval(this.#ticker);
     clearTimeout(this.#alarm);
   }
@@ -372,12 +386,11 @@ export class Core {
 
   /** Said once until something else is said: a refused node is tried again and again. */
   #noteRefusal(text: string): void {
-    if (this.#events.all.some((event) => event.text === text)) return;
-    this.#note('error', text);
+    if (!this.#events.has(text)) this.#ofStrangers.note(text, { level: 'error' });
   }
 
-  #note(level: 'info' | 'warn' | 'error', text: string, fix?: string): void {
+  #note(level: About['level'], text: string, fix?: string, isOfStranger?: boolean): void {
     this.#log[level](fix ? { fix } : {}, text);
-    this.#events.add(level, text, fix);
+    this.#events.add(level, text, fix, isOfStranger);
   }
 }

@@ -2,26 +2,16 @@
 // networks that drop multicast. It only suggests where a node may be; who it is, the node says on the connection.
 import type { Browser, Service } from 'bonjour-service';
 import type { Logger } from 'pino';
-import { ERRORS } from '../protocol/errors.ts';
+import { MAX_ADVERTS } from '../protocol/limits.ts';
 import { multicastInterfaces, openBonjour } from '../protocol/multicast.ts';
-import { formatHostPort, type HostPort, NodeAdvert, SERVICE_TYPE } from '../protocol/node.ts';
-import { PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
+import { formatHostPort, type HostPort, SERVICE_TYPE } from '../protocol/node.ts';
+import { Adverts, type Candidate } from './adverts.ts';
 
 const QUERY_MS = 1_500;
 /** Listed addresses are a fallback: Bonjour has this long to find the nodes first. */
 const FALLBACK_MS = 2_000;
 /** Without any answer by multicast for this long, the user is told. */
 const SILENCE_MS = 5_000;
-
-/** A place where a node may be reached; the first address that answers is taken. */
-export interface Candidate {
-  /** equal for the same start of the same agent */
-  key: string;
-  /** unknown for a listed address */
-  nodeId: string | undefined;
-  foundBy: 'bonjour' | 'address';
-  addresses: HostPort[];
-}
 
 export interface DiscoveryListener {
   /** told again and again while the candidate is seen */
@@ -43,33 +33,10 @@ export interface Discovery {
 
 export function discover(options: DiscoveryOptions, listener: DiscoveryListener, log: Logger): Discovery {
   const browsers = new Map<string, { browser: Browser; destroy(): void }>();
-  const strange = new Set<string>();
-  let heard = false;
-
+  const adverts = new Adverts(options.cluster, (text, fix) => listener.onFinding(text, fix));
   const take = (service: Service) => {
-    const advert = NodeAdvert.safeParse(service.txt);
-    if (!advert.success) return;
-    const { id, boot, protocol, cluster } = advert.data;
-    if (cluster !== options.cluster) return;
-    heard = true;
-    const mismatch = versionMismatch(
-      { who: 'this controller', protocol: PROTOCOL_VERSION },
-      { who: `node ${service.name}`, protocol },
-    );
-    if (mismatch !== undefined) {
-      // said once, and here: before protocol 4 there was no TLS, and two that do not share it cannot say why
-      if (!strange.has(id + boot)) listener.onFinding(mismatch, ERRORS.protocol_version.solve);
-      strange.add(id + boot);
-      return;
-    }
-    const hosts = new Set(
-      [service.referer?.address, ...(service.addresses ?? [])].filter((host) => host !== undefined),
-    );
-    // link-local IPv6 addresses come without their zone and cannot be dialled
-    const addresses = [...hosts]
-      .filter((host) => !host.startsWith('fe80:'))
-      .map((host) => ({ host, port: service.port }));
-    listener.onCandidate({ key: `${id}/${boot}`, nodeId: id, foundBy: 'bonjour', addresses });
+    const candidate = adverts.read(service);
+    if (candidate) listener.onCandidate(candidate);
   };
   const browse = (address: string) => {
     const bonjour = openBonjour(address, (error) => log.warn({ address, error: error.message }, 'Bonjour'));
@@ -81,7 +48,8 @@ export function discover(options: DiscoveryOptions, listener: DiscoveryListener,
   const refresh = () => {
     const wanted = multicastInterfaces(options.bonjourInterface);
     for (const [address, entry] of browsers) {
-      if (wanted.includes(address)) continue;
+      // one that holds too much was lied to: it is begun anew
+      if (wanted.includes(address) && entry.browser.services.length <= MAX_ADVERTS) continue;
       entry.destroy();
       browsers.delete(address);
     }
@@ -98,7 +66,7 @@ export function discover(options: DiscoveryOptions, listener: DiscoveryListener,
     }
   };
   const complain = () => {
-    if (heard) return;
+    if (adverts.hasHeard) return;
     const fix =
       'Name the nodes: `--agent host:port`. Access points and firewalls often drop multicast (UDP 5353).';
     listener.onFinding(

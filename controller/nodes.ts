@@ -11,8 +11,11 @@ import {
   HEARTBEAT_MS,
   HELLO_TIMEOUT_MS,
   LEASE_MS,
+  MAX_CANDIDATES,
   MAX_COMMAND_BACKLOG_BYTES,
   MAX_CONTROL_MESSAGE_BYTES,
+  MAX_DIALS,
+  MAX_STRANGER_DIALS,
 } from '../protocol/limits.ts';
 import { formatHostPort, type HostPort, type NodeFacts } from '../protocol/node.ts';
 import { CONTROL_SOCKET_PATH } from '../protocol/pairing.ts';
@@ -21,8 +24,8 @@ import { answers } from '../protocol/socket-alive.ts';
 import type { HeldStage } from '../protocol/stage.ts';
 import { type Dialled, dialTls, NoTls } from '../protocol/tls.ts';
 import { ESPALIER_VERSION, PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
+import type { Candidate } from './adverts.ts';
 import { openAgentSocket } from './agent-socket.ts';
-import type { Candidate } from './discovery.ts';
 import type { Pairing } from './trust/pairing.ts';
 
 /** A candidate that did not answer or was refused is tried again after this long. */
@@ -70,10 +73,11 @@ export class Nodes {
   readonly #listener: NodesListener;
   readonly #log: Logger;
   readonly #connections = new Map<string, Connection>();
-  /** candidates that are being dialled, or rest until a time */
+  /** candidates that are being dialled, or rest until a time; whoever rests for longest is first */
   readonly #resting = new Map<string, number>();
   /** which start of which node answered at a listed address */
   readonly #answeredAt = new Map<string, string>();
+  #dialling = 0;
   #heartbeat: NodeJS.Timeout | undefined;
   #lastBeat = 0;
   #stopped = false;
@@ -92,13 +96,40 @@ export class Nodes {
     this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS);
     const isResting = (this.#resting.get(candidate.key) ?? 0) > performance.now();
     if (isResting || this.#isConnected(candidate)) return;
+    if (!this.#mayDial(candidate)) return;
     this.#resting.set(candidate.key, Number.POSITIVE_INFINITY);
+    this.#dialling += 1;
     this.#dial(candidate)
-      .then((retryMs) => this.#resting.set(candidate.key, performance.now() + retryMs))
       .catch((error) => {
-        this.#resting.set(candidate.key, performance.now() + REFUSED_RETRY_MS);
         this.#log.error({ candidate: candidate.key, error: String(error) }, 'an address cannot be dialled');
+        return REFUSED_RETRY_MS;
+      })
+      .then((retryMs) => {
+        this.#dialling -= 1;
+        this.#rest(candidate.key, performance.now() + retryMs);
       });
+  }
+
+  /** Candidates that are remembered. */
+  get candidateCount(): number {
+    return this.#resting.size;
+  }
+
+  /** Who floods the network with adverts keeps those waiting that nobody knows yet, and not the cluster's own nodes. */
+  #mayDial({ nodeId, foundBy }: Candidate): boolean {
+    const isOwn = foundBy === 'address' || this.#pairing.fingerprintOf(nodeId ?? '') !== undefined;
+    return this.#dialling < (isOwn ? MAX_DIALS : MAX_STRANGER_DIALS);
+  }
+
+  #rest(key: string, until: number): void {
+    this.#resting.delete(key);
+    this.#resting.set(key, until);
+    if (this.#resting.size <= MAX_CANDIDATES) return;
+    for (const [oldest, time] of this.#resting) {
+      if (!Number.isFinite(time)) continue; // is being dialled, and of those there are few
+      this.#resting.delete(oldest);
+      return;
+    }
   }
 
   send(nodeId: string, command: ControlCommand): void {

@@ -1,5 +1,5 @@
 // The public picture of the cluster, put together from what the parts know. It holds nothing of its own but the events.
-import { MAX_EVENTS } from '../protocol/limits.ts';
+import { MAX_EVENTS, MAX_STRANGER_EVENTS } from '../protocol/limits.ts';
 import type { LinkFinding } from '../protocol/links.ts';
 import { formatHostPort } from '../protocol/node.ts';
 import { printable } from '../protocol/printable.ts';
@@ -14,11 +14,22 @@ import type { Requests } from './requests.ts';
 const NOW_MS = 3_000;
 
 export class EventLog {
-  readonly #events: ClusterEvent[] = [];
+  #events: ClusterEvent[] = [];
+  readonly #ofStrangers: ClusterEvent[] = [];
 
-  add(level: ClusterEvent['level'], text: string, fix: string | undefined): void {
-    this.#events.push({ at: Date.now(), level, text: printable(text), fix: fix ? printable(fix) : null });
-    if (this.#events.length > MAX_EVENTS) this.#events.shift();
+  /** @param isOfStranger anybody on the network can cause it: of those the oldest make room for the newest */
+  add(level: ClusterEvent['level'], text: string, fix: string | undefined, isOfStranger = false): void {
+    const event = { at: Date.now(), level, text: printable(text), fix: fix ? printable(fix) : null };
+    if (isOfStranger) {
+      const tooMany = this.#ofStrangers.push(event) - MAX_STRANGER_EVENTS;
+      const gone = this.#ofStrangers.splice(0, Math.max(tooMany, 0));
+      this.#events = this.#events.filter((other) => !gone.includes(other));
+    }
+    this.#events = [...this.#events, event].slice(-MAX_EVENTS);
+  }
+
+  has(text: string): boolean {
+    return this.#events.some((event) => event.text === printable(text));
   }
 
   get all(): ClusterEvent[] {

@@ -2,12 +2,11 @@
 // himself smaller. What was refused is logged, but never more than a few lines a minute. It must not know what is said.
 import type { Socket } from 'node:net';
 import { isIPv4 } from 'node:net';
+import { LimitedLog } from './limited-log.ts';
 import {
-  MAX_REFUSALS_LOGGED,
   MAX_STRANGERS,
   MAX_STRANGERS_PER_ADDRESS,
   MAX_STRANGERS_PER_SECOND,
-  REFUSALS_LOGGED_MS,
   STRANGER_TIMEOUT_MS,
 } from './limits.ts';
 
@@ -44,18 +43,15 @@ interface Bucket {
 const MAX_BUCKETS = 1_024;
 
 export class Doorkeeper {
-  readonly #log: (message: string) => void;
+  readonly #log: LimitedLog;
   readonly #limits: DoorLimits;
   /** in the order in which they came */
   readonly #strangers = new Map<string, Stranger>();
   readonly #buckets = new Map<string, Bucket>();
-  #logged = 0;
-  #hidden = 0;
-  #logTimer: NodeJS.Timeout | undefined;
 
   /** @param log gets a line for what was refused, at most MAX_REFUSALS_LOGGED in REFUSALS_LOGGED_MS */
   constructor(log: (message: string) => void, limits: Partial<DoorLimits> = {}) {
-    this.#log = log;
+    this.#log = new LimitedLog(log);
     this.#limits = { ...LIMITS, ...limits };
   }
 
@@ -106,26 +102,13 @@ export class Doorkeeper {
 
   /** Logs what was refused, unless too much was logged just now. */
   note(message: string): void {
-    this.#logTimer ??= setTimeout(() => this.#summarize(), REFUSALS_LOGGED_MS).unref();
-    if (this.#logged >= MAX_REFUSALS_LOGGED) {
-      this.#hidden += 1;
-      return;
-    }
-    this.#logged += 1;
-    this.#log(message);
+    this.#log.note(message);
   }
 
   /** Ends all strangers. */
   close(): void {
-    clearTimeout(this.#logTimer);
+    this.#log.close();
     for (const { socket } of this.#strangers.values()) socket.destroy();
-  }
-
-  #summarize(): void {
-    if (this.#hidden > 0) this.#log(`${this.#hidden} more were refused in the last minute`);
-    this.#logged = 0;
-    this.#hidden = 0;
-    this.#logTimer = undefined;
   }
 
   #forget(key: string, stranger: Stranger): void {

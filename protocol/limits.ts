@@ -70,6 +70,20 @@ export const STRANGER_TIMEOUT_MS = 3_000;
 export const MAX_REFUSALS_LOGGED = 20;
 export const REFUSALS_LOGGED_MS = 60_000;
 
+/** Events of strangers among the MAX_EVENTS that are shown: what happens to the cluster itself must stay to be seen. */
+export const MAX_STRANGER_EVENTS = 20;
+/** Agents of another version whose advert was told of: one that is forgotten is told of again. */
+export const MAX_STRANGE_ADVERTS = 256;
+/** Adverts that one interface's browser holds; it lists again who is there when it is begun anew. */
+export const MAX_ADVERTS = 1_024;
+/** Addresses of one advert that are dialled, in turn: a Mac has a handful. */
+export const MAX_ADVERTISED_ADDRESSES = 16;
+/** Places that are dialled, or rest until they are dialled again: one that is forgotten is dialled again sooner. */
+export const MAX_CANDIDATES = 256;
+/** Strangers' places that are dialled at once, and all together; each may take HELLO_TIMEOUT_MS and an address. */
+export const MAX_STRANGER_DIALS = 32;
+export const MAX_DIALS = 128;
+
 /** A pairing code: 10^8 codes, and five tries at once, are one chance in 20 million. */
 export const PAIRING_CODE_MS = 900_000;
 export const FREE_PAIRING_TRIES = 5;
