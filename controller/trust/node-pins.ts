@@ -53,7 +53,7 @@ export class NodePins {
 
   /** @throws EspalierError home_not_writable: then it is not paired; pairing_failed at MAX_PAIRED_NODES */
   add(pin: Pin): void {
-    if (this.#pins.size >= MAX_PAIRED_NODES)
+    if (this.#pins.size >= MAX_PAIRED_NODES && !this.#pins.has(idOf(pin.fingerprint)))
       throw new EspalierError('pairing_failed', `${MAX_PAIRED_NODES} nodes are paired: unpair some first`);
     this.#save([...this.all.filter(({ fingerprint }) => fingerprint !== pin.fingerprint), pin]);
     this.#pins.set(idOf(pin.fingerprint), pin);

@@ -33,17 +33,12 @@ export type Decision = (hello: Hello) => { password: string } | { tokenRefused: 
 /**
  * Leads the conversation to its end and closes it.
  * @param keep pins the agent; what it throws ends the pairing
- * @returns who it is, and whether it is paired now
  * @throws EspalierError pairing_code_wrong, pairing_wait, pairing_failed, protocol_version, paired_elsewhere
  */
-export async function pair(
-  ends: Ends,
-  decide: Decision,
-  keep: (pin: Pin) => void,
-): Promise<{ hello: Hello; isPaired: boolean }> {
+export async function pair(ends: Ends, decide: Decision, keep: (pin: Pin) => void): Promise<void> {
   const talk: ControllerTalk = new Talk(ends.socket, PairingAnswer, PAIRING_TALK_MS);
   try {
-    return await lead(talk, ends, decide, keep);
+    await lead(talk, ends, decide, keep);
   } catch (error) {
     if (!(error instanceof TalkEnded)) throw error;
     throw new EspalierError('pairing_failed', `the conversation with the node broke off: ${error.message}`);
@@ -57,7 +52,7 @@ async function lead(
   { tls, agent, controller, controllerName }: Ends,
   decide: Decision,
   keep: (pin: Pin) => void,
-): Promise<{ hello: Hello; isPaired: boolean }> {
+): Promise<void> {
   const hello = await hear(talk, 'hello');
   const mismatch = versionMismatch(
     { who: 'this controller', protocol: PROTOCOL_VERSION },
@@ -67,7 +62,7 @@ async function lead(
   const decision = decide(hello);
   if (decision && 'tokenRefused' in decision)
     talk.say({ kind: 'token-refused', message: decision.tokenRefused });
-  if (!decision || 'tokenRefused' in decision) return { hello, isPaired: false };
+  if (!decision || 'tokenRefused' in decision) return;
 
   talk.say({ kind: 'start', protocol: PROTOCOL_VERSION, controllerName });
   const challenge = await hear(talk, 'challenge');
@@ -87,7 +82,6 @@ async function lead(
   keep({ fingerprint: agent, name: hello.name, pairedAt: new Date().toISOString() });
   talk.say({ kind: 'done' });
   await hear(talk, 'paired');
-  return { hello, isPaired: true };
 }
 
 async function hear<K extends PairingAnswer['kind']>(

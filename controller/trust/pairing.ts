@@ -30,6 +30,7 @@ export interface PairingListener {
   onWaiting(node: WaitingNode): void;
   /** one that has the name of a paired node but another key, told once */
   onKeyChanged(message: string): void;
+  /** both ends know each other */
   onPaired(pin: Pin): void;
 }
 
@@ -41,6 +42,8 @@ export class Pairing {
   readonly #listener: PairingListener;
   /** by the node's id */
   readonly #waiting = new Map<string, Waiting>();
+  /** conversations that go on, by the node's id; none of them rejects */
+  readonly #talks = new Map<string, Promise<void>>();
   /** paired nodes that say that they have no controller */
   readonly #strayed = new Set<Fingerprint>();
 
@@ -59,9 +62,10 @@ export class Pairing {
     this.#listener = listener;
   }
 
-  /** Whether commands may go to the node with this key. */
+  /** Whether commands may go to the node with this key. While it is being paired, the node itself may not know it yet. */
   isPaired(fingerprint: Fingerprint): boolean {
-    return this.#pins.has(fingerprint) && !this.#strayed.has(fingerprint);
+    const isKnown = this.#pins.has(fingerprint) && !this.#strayed.has(fingerprint);
+    return isKnown && !this.#talks.has(idOf(fingerprint));
   }
 
   /** A paired node has forgotten this controller: it waits to be paired again. */
@@ -89,11 +93,21 @@ export class Pairing {
 
   /**
    * Asks a node that is not paired who it is, and pairs with it when it has a token of this controller that counts.
-   * @returns whether it is paired now
+   * @returns whether it is paired now; false, too, while another conversation with it goes on
    * @throws EspalierError as `pair` does
    */
   async meet(dialled: Dialled, at: HostPort): Promise<boolean> {
     const nodeId = idOf(dialled.fingerprint);
+    const isPaired = this.isPaired(dialled.fingerprint);
+    if (isPaired || this.#talks.has(nodeId)) {
+      // it may be paired by now, and to an agent that is, who comes to pair again has forgotten it
+      dialled.socket.destroy();
+      return isPaired;
+    }
+    return (await this.#alone(nodeId, () => this.#meet(nodeId, dialled, at))) !== undefined;
+  }
+
+  async #meet(nodeId: string, dialled: Dialled, at: HostPort): Promise<Pin | undefined> {
     let tokenId: string | null = null;
     const decide: Decision = (hello) => {
       tokenId = hello.tokenId;
@@ -105,14 +119,13 @@ export class Pairing {
       this.#wait({ id: nodeId, name: hello.name, address: formatHostPort(at), showsCode }, at);
       return token && 'why' in token ? { tokenRefused: token.why } : undefined;
     };
-    const { isPaired } = await this.#pair(dialled, decide, (pin) => {
+    return await this.#pair(dialled, decide, (pin) => {
       const token = this.#tokens.look(tokenId ?? '');
       // another node may have used it while this one was proving that it knows it
       if (!token || 'why' in token)
         throw new EspalierError('pairing_failed', token?.why ?? 'the token is gone');
       this.#tokens.use(tokenId ?? '', pin.name);
     });
-    return isPaired;
   }
 
   /**
@@ -130,13 +143,31 @@ export class Pairing {
         `node ${node.name} was given a join token of another controller, or one that does not count: start its agent without it, then it shows a code`,
       );
     }
-    const dialled = await this.#dial(node.name, at);
-    if (idOf(dialled.fingerprint) !== node.id) {
-      dialled.socket.destroy();
-      throw new EspalierError('pairing_failed', `another node answers at ${formatHostPort(at)} by now`);
-    }
-    await this.#pair(dialled, () => ({ password: code }));
+    for (let talk = this.#talks.get(node.id); talk; talk = this.#talks.get(node.id)) await talk;
+    await this.#alone(node.id, async () => {
+      const dialled = await this.#dial(node.name, at);
+      if (idOf(dialled.fingerprint) !== node.id) {
+        dialled.socket.destroy();
+        throw new EspalierError('pairing_failed', `another node answers at ${formatHostPort(at)} by now`);
+      }
+      return await this.#pair(dialled, () => ({ password: code }));
+    });
     return { id: node.id, name: node.name };
+  }
+
+  /** One conversation with a node at a time. */
+  async #alone(nodeId: string, talk: () => Promise<Pin | undefined>): Promise<Pin | undefined> {
+    const { promise: over, resolve } = Promise.withResolvers<void>();
+    this.#talks.set(nodeId, over);
+    let pin: Pin | undefined;
+    try {
+      pin = await talk();
+    } finally {
+      this.#talks.delete(nodeId);
+      resolve();
+    }
+    if (pin) this.#listener.onPaired(pin);
+    return pin;
   }
 
   /**
@@ -146,6 +177,12 @@ export class Pairing {
    */
   unpair(nameOrId: string, onForgotten: (node: { id: string; name: string }) => void): void {
     const pin = this.#pins.find(nameOrId);
+    const called = this.#pins.all.filter(({ name }) => name === nameOrId);
+    if (called.length > 1 && !this.#pins.byId(nameOrId)) {
+      const ids = called.map(({ fingerprint }) => idOf(fingerprint)).join(' or ');
+      const message = `several paired nodes are called ${nameOrId}: name one by its id, ${ids}`;
+      throw new EspalierError('not_paired', message);
+    }
     if (!pin) {
       const names = this.#pins.all.map(({ name }) => name).join(', ');
       throw new EspalierError(
@@ -186,7 +223,7 @@ export class Pairing {
     dialled: Dialled,
     decide: Decision,
     beforeKept: (pin: Pin) => void = () => undefined,
-  ): Promise<{ isPaired: boolean }> {
+  ): Promise<Pin | undefined> {
     const { socket: tls, fingerprint: agent } = dialled;
     const socket = openAgentSocket(tls, PAIRING_SOCKET_PATH, MAX_PAIRING_WORD_BYTES);
     const ends = {
@@ -196,13 +233,15 @@ export class Pairing {
       controller: this.#identity.fingerprint,
       controllerName: this.#name,
     };
-    return await pair(ends, decide, (pin) => {
+    let paired: Pin | undefined;
+    await pair(ends, decide, (pin) => {
       beforeKept(pin);
       this.#pins.add(pin);
       this.#strayed.delete(agent);
       this.#waiting.delete(idOf(agent));
-      this.#listener.onPaired(pin);
+      paired = pin;
     });
+    return paired;
   }
 
   async #dial(name: string, at: HostPort): Promise<Dialled> {

@@ -50,6 +50,8 @@ export class ControllerEnd {
   readonly tokens: JoinTokens;
   readonly pairing: Pairing;
   readonly told: string[] = [];
+  /** what is looked at when a node is told to be paired */
+  whenPaired: () => void = () => undefined;
 
   private constructor(identity: Identity, home: string) {
     this.identity = identity;
@@ -59,7 +61,10 @@ export class ControllerEnd {
     this.pairing = new Pairing(identity, 'attic', this.pins, this.tokens, {
       onWaiting: ({ name }) => this.told.push(`${name} waits`),
       onKeyChanged: (message) => this.told.push(message),
-      onPaired: ({ name }) => this.told.push(`${name} paired`),
+      onPaired: ({ name }) => {
+        this.told.push(`${name} paired`);
+        this.whenPaired();
+      },
     });
   }
 

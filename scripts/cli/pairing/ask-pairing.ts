@@ -23,7 +23,7 @@ export async function fetchPairing(controllerUrl: string): Promise<PairingReport
 
 /**
  * The node that waits under a name or an id; one that was just started is waited for.
- * @returns undefined when none has come within SEARCH_MS
+ * @returns undefined when none has come within SEARCH_MS, and where several have the name: the controller says which
  * @throws what `askController` throws
  */
 export async function findWaiting(
@@ -35,8 +35,10 @@ export async function findWaiting(
   for (;;) {
     const { waiting, paired } = await fetchPairing(controllerUrl);
     const isIt = ({ name, id }: { name: string; id: string }) => name === nameOrId || id === nameOrId;
-    const found = waiting.find(isIt);
-    if (found || paired.some(isIt) || performance.now() > end) return found;
+    const found = waiting.filter(isIt);
+    const [first] = found;
+    if (found.length > 1) return found.find(({ id }) => id === nameOrId);
+    if (first || paired.some(isIt) || performance.now() > end) return first;
     await delay(POLL_MS);
   }
 }

@@ -58,6 +58,42 @@ describe('by a code', () => {
     assert.ok(NodePins.open(controller.home).has(again.identity.fingerprint));
   });
 
+  test('nobody hurries to a node that does not know yet that it is paired', async () => {
+    const [agent, controller] = [await agentUp(), await ControllerEnd.up()];
+    await controller.meet(agent.at);
+    let knewIt: boolean[] = [];
+    controller.whenPaired = () => {
+      knewIt = [agent.trust.isPaired, controller.pairing.isPaired(agent.identity.fingerprint)];
+    };
+    const pairing = controller.pairing.pairByCode('studio-2', codeOf(agent));
+    // discovery meets it again and again meanwhile: whoever came to pair with a paired agent would unpair it
+    let isOver = false;
+    const over = pairing.finally(() => {
+      isOver = true;
+    });
+    const tooEarly: boolean[] = [];
+    while (!isOver) {
+      if (controller.pairing.isPaired(agent.identity.fingerprint) && !agent.trust.isPaired)
+        tooEarly.push(true);
+      await controller.meet(agent.at);
+    }
+    await over;
+    assert.deepEqual(tooEarly, []);
+    assert.deepEqual(knewIt, [true, true]);
+    assert.ok(agent.trust.isController(controller.identity.fingerprint));
+  });
+
+  test('a conversation that is only slow ends before the next one begins', async () => {
+    const [agent, controller] = [await agentUp(), await ControllerEnd.up()];
+    const meeting = controller.meet(agent.at);
+    assert.equal(await controller.meet(agent.at), false);
+    await meeting;
+    const slow = controller.meet(agent.at);
+    await controller.pairing.pairByCode('studio-2', codeOf(agent));
+    await slow;
+    assert.ok(agent.trust.isController(controller.identity.fingerprint));
+  });
+
   test('wrong codes are counted, the sixth try waits, and the code is another one', async () => {
     const [agent, controller] = [await agentUp(), await ControllerEnd.up()];
     await controller.meet(agent.at);
@@ -263,6 +299,28 @@ describe('a key that is another one', () => {
     assert.equal(existsSync(join(agent.home, 'paired.json')), false);
     await controller.pairing.pairByCode('studio-2', codeOf(agent));
     assert.ok(agent.trust.isController(controller.identity.fingerprint));
+  });
+
+  test('of two nodes of one name, the one that is meant must be called by its id', async () => {
+    const controller = await ControllerEnd.up();
+    const agents = [await agentUp(), await agentUp()];
+    for (const { at } of agents) await controller.meet(at);
+    const [first, second] = agents.map(({ identity }) => identity.id).sort() as [string, string];
+    const naming = (error: Error) => error.message.includes(first) && error.message.includes(second);
+    await assert.rejects(controller.pairing.pairByCode('studio-2', '12345678'), naming);
+    for (const [index, { identity }] of agents.entries()) {
+      controller.pins.add({
+        fingerprint: identity.fingerprint,
+        name: 'studio-2',
+        pairedAt: `2026-11-2${index}T00:00:00.000Z`,
+      });
+    }
+    assert.throws(() => controller.pairing.unpair('studio-2', () => assert.fail()), naming);
+    controller.pairing.unpair(second, () => undefined);
+    assert.deepEqual(
+      controller.pairing.report().paired.map(({ id }) => id),
+      [first],
+    );
   });
 
   test('unknown names are told with those that are known', async () => {
