@@ -21,6 +21,9 @@ import { encodeFrame, type Frame, FrameError, FrameReader } from './frame.ts';
 /** An address that answers nothing is given up after this, and dialled again. */
 const DIAL_TIMEOUT_MS = 2_000;
 
+/** Announcements behind a cable that was pulled: the loop stops before there are as many, with its steps. */
+const MAX_UNSENT_BEATS = 64;
+
 /** Who speaks, and to whom alone. */
 export interface HopKeys {
   /** of this node */
@@ -184,6 +187,9 @@ export class HopServer {
 export class HopClient {
   readonly #socket: TLSSocket;
   #sentBytes = 0;
+  /** what the receiver will have been told when it has read all that was sent; a frame ends an announced silence */
+  #saidMs = 0;
+  #unsentBeats = 0;
   /** written again and again: a frame of one token is mostly the cost of its memory */
   readonly #buffer = Buffer.allocUnsafeSlow(1 << 16);
   #isBufferBusy = false;
@@ -244,23 +250,31 @@ export class HopClient {
    * @param onEncoded called with its size when it is encoded and nothing of it is sent yet
    */
   send(frame: Frame, onEncoded?: (bytes: number) => void): void {
-    const bytes = encodeFrame(frame, (length) => this.#allocate(length));
-    onEncoded?.(bytes.length);
-    this.#sentBytes += bytes.length;
-    if (bytes.buffer !== this.#buffer.buffer) {
-      this.#socket.write(bytes);
-      return;
-    }
-    this.#isBufferBusy = true;
-    this.#socket.write(bytes, () => {
-      this.#isBufferBusy = false;
-    });
+    this.#send(frame, () => undefined, onEncoded);
   }
 
   /** Says that this stage lives. @param busyMs for how long it may be silent from now on */
   beat(epoch: number, busyMs: number): void {
-    // what waits to be sent says it as well, once it gets through; and behind a pulled cable beats must not pile up
-    if (this.#socket.writableLength === 0) this.send({ kind: 'beat', epoch, busyMs });
+    // what waits to be sent says that it lives as well, once it gets through, but not for how long it will be silent then
+    const isNews = busyMs !== this.#saidMs && this.#unsentBeats < MAX_UNSENT_BEATS;
+    if (this.#socket.writableLength > 0 && !isNews) return;
+    this.#unsentBeats += 1;
+    this.#send({ kind: 'beat', epoch, busyMs }, () => {
+      this.#unsentBeats -= 1;
+    });
+  }
+
+  #send(frame: Frame, onSent: () => void, onEncoded?: (bytes: number) => void): void {
+    const bytes = encodeFrame(frame, (length) => this.#allocate(length));
+    onEncoded?.(bytes.length);
+    this.#sentBytes += bytes.length;
+    this.#saidMs = frame.kind === 'beat' ? frame.busyMs : 0;
+    const isKeptBuffer = bytes.buffer === this.#buffer.buffer;
+    if (isKeptBuffer) this.#isBufferBusy = true;
+    this.#socket.write(bytes, () => {
+      if (isKeptBuffer) this.#isBufferBusy = false;
+      onSent();
+    });
   }
 
   /** The kept buffer while nobody reads it, a new one otherwise. */

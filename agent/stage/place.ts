@@ -21,7 +21,7 @@ export interface PlaceParts {
   settle(): Promise<void>;
   /** for how long this process may be blocked from now on */
   busyMs(): number;
-  stepBegins(tokens: number): void;
+  stepBegins(tokens: number): Promise<void> | void;
   stepEnds(): void;
 }
 

@@ -26,8 +26,8 @@ export interface StageOutlets {
   failed(failure: RequestFailure): void;
   /** frees what a step left behind */
   settle(): Promise<void>;
-  /** a step begins, and keeps this process busy */
-  stepBegins(tokens: number): void;
+  /** a step begins, and keeps this process busy; resolves when what is to be said before that is said */
+  stepBegins(tokens: number): Promise<void> | void;
   stepEnds(): void;
 }
 
@@ -228,7 +228,7 @@ export class StageLoop {
   }
 
   async #runStep(frame: StepFrame, ids: readonly number[] | undefined): Promise<void> {
-    this.#outlets.stepBegins(tokenCount(frame.rows));
+    await this.#outlets.stepBegins(tokenCount(frame.rows));
     try {
       await this.#compute(frame, ids);
     } finally {

@@ -1,5 +1,6 @@
 // One stage's worker: an engine, and the place in a ring that it has now. It outlives deployments: it moves from place to
 // place with all that it holds. It speaks to its agent only through the function that it is given.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { asEspalierError, EspalierError } from '../../protocol/errors.ts';
 import type { Credentials } from '../../protocol/identity.ts';
 import {
@@ -160,7 +161,7 @@ export class StageWorker {
         stepBegins: (tokens) => {
           this.#pace.begin(tokens, engine.layerCount, performance.now());
           // said before the process falls silent; short steps need no announcement
-          if (this.#pace.busyMs > 0) this.#say();
+          return this.#pace.busyMs > 0 ? this.#sayAtOnce() : undefined;
         },
         stepEnds: () => {
           this.#pace.end(performance.now());
@@ -240,6 +241,12 @@ export class StageWorker {
     this.#saidMs = busyMs;
     this.#send({ kind: 'beat', busyMs });
     this.#place?.beat(busyMs);
+  }
+
+  /** @returns when it is out: what waits behind a frame on a socket goes with the next turn of the event loop */
+  async #sayAtOnce(): Promise<void> {
+    this.#say();
+    await nextTurn();
   }
 
   #beat(): void {

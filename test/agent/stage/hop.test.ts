@@ -6,7 +6,7 @@ import { connect, type TLSSocket } from 'node:tls';
 import { encodeFrame, type Frame, type StepFrame } from '../../../agent/stage/frame.ts';
 import { HopClient, HopServer } from '../../../agent/stage/hop.ts';
 import type { Credentials } from '../../../protocol/identity.ts';
-import { HOP_BEAT_MS } from '../../../protocol/limits.ts';
+import { HOP_BEAT_MS, HOP_SILENCE_MS } from '../../../protocol/limits.ts';
 import { newIdentity } from '../../support/identities.ts';
 import { until } from '../../support/until.ts';
 
@@ -158,6 +158,29 @@ describe('an idle hop', () => {
       }
     }
   });
+});
+
+test('a silence that is announced behind a frame that is still on its way is heard of', async () => {
+  const { seen, server, port } = listening();
+  const at = { host: '127.0.0.1', port: await port };
+  const client = await HopClient.dial(at, HELLO, DIALS, () => undefined);
+  await until(() => seen.linked === 1);
+  try {
+    // half a megabyte, and in the same turn the beginning of a long step: nothing of it is sent yet
+    client.send(step(2_000));
+    client.beat(3, 60_000);
+    await until(() => seen.frames.length === 1, 'the frame');
+    const endsAt = performance.now() + HOP_SILENCE_MS + 2_000;
+    await until(() => performance.now() > endsAt || seen.lost.length > 0);
+    assert.deepEqual(seen.lost, []);
+    // and behind a neighbour that reads nothing, announcements do not pile up
+    const before = client.sentBytes;
+    for (let i = 0; i < 10_000; i++) client.beat(3, i % 2);
+    assert.ok(client.sentBytes - before < 10_000, `${client.sentBytes - before} bytes`);
+  } finally {
+    client.close();
+    server.close();
+  }
 });
 
 test('a hundred strangers at a port that waits do not keep the neighbour out', async () => {
