@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { holderOf } from '../../protocol/home-lock.ts';
 import { ClusterStatus, STATUS_PATH } from '../../protocol/status.ts';
 import { type Service, startService } from '../../scripts/demo/child.ts';
 import { endInOrder } from '../../scripts/demo/end-in-order.ts';
@@ -81,7 +82,7 @@ describe('a stranger', { timeout: 240_000 }, () => {
   }
 
   function pidOf(home: string): number {
-    return Number(readFileSync(join(home, 'agent.pid'), 'utf8'));
+    return holderOf(home, 'agent') ?? assert.fail('the agent has no home');
   }
 
   /** Of an agent's process. */
