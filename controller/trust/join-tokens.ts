@@ -64,6 +64,16 @@ export class JoinTokens {
     if (file) this.#write(id, { ...file, secret: null, usedBy: nodeName });
   }
 
+  /** A token that nobody used does not count any more, and leaves no trace; one that was used stays. @throws EspalierError home_not_writable */
+  takeBack(id: string): void {
+    if (this.#read(id)?.usedBy === null) this.#remove(id);
+  }
+
+  /** All that nobody used. @throws EspalierError home_not_writable */
+  takeBackAll(): void {
+    for (const [id] of this.#all()) this.takeBack(id);
+  }
+
   #all(): [string, File][] {
     let names: string[] = [];
     try {

@@ -13,7 +13,7 @@ import { type Child, type Service, startService } from './child.ts';
 import { startDashboard } from './dashboard-process.ts';
 import { endInOrder } from './end-in-order.ts';
 import { aborted, listenForEnd } from './ending.ts';
-import { joinArguments } from './join.ts';
+import { Joining } from './join.ts';
 import { assertPortFree } from './port.ts';
 import { askSampleQuestion } from './sample-question.ts';
 import { waitUntilServing } from './wait-until-serving.ts';
@@ -52,6 +52,8 @@ interface Demo {
   /** its name, of this launch alone: two demos on one machine must not take each other's agents */
   cluster: string;
   processes: Processes;
+  /** once agents are started */
+  joining?: Joining;
   /** aborts when the demo ends, for whichever reason */
   signal: AbortSignal;
 }
@@ -84,6 +86,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   } finally {
     over.abort();
     await endInOrder([processes.dashboard, processes.controller, processes.agents], SUPERVISED_STOP_MS);
+    demo.joining?.end();
     told.release();
     if (processes.dashboard.length > 0) restoreTerminal();
     // only now: while the dashboard has the screen, nobody would see it
@@ -143,16 +146,21 @@ async function showDashboard({ options, processes, signal }: Demo, url: string):
   return result;
 }
 
-async function startAgents({ options, folder, cluster, processes }: Demo): Promise<Service[]> {
+async function startAgents(demo: Demo): Promise<Service[]> {
+  const { options, folder, cluster, processes, signal } = demo;
   if (!Number.isInteger(options.nodes) || options.nodes < 1) {
     throw new EspalierError('bad_option', `--nodes is ${options.nodes}: it takes a whole number from 1 on`);
   }
   await assertPortFree(LOOPBACK, options.port);
   const logs = prepareFolder(join(folder, 'logs'));
+  const joining = await Joining.open(join(folder, 'controller'));
+  demo.joining = joining;
   for (let number = 1; number <= options.nodes; number += 1) {
     const name = `agent-${number}`;
     const home = join(folder, name);
-    const { args, env } = await joinArguments(join(folder, 'controller'), home);
+    const { args, env } = await joining.arguments(home);
+    // what was told to end meanwhile starts nothing more
+    signal.throwIfAborted();
     const agent = startService({
       name,
       cliPath: options.cliPath,

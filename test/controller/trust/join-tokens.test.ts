@@ -35,3 +35,15 @@ test('a token counts for a day, and there are never many', () => {
   tokens.create();
   assert.equal(tokens.look(ids[0] ?? ''), undefined, 'it is forgotten');
 });
+
+test('what nobody used can be taken back, and what was used stays to be told', () => {
+  const tokens = new JoinTokens(tempHome(), KEY);
+  const [used, unused, later] = [0, 1, 2].map(() => joinTokenId(tokens.create())) as [string, string, string];
+  tokens.use(used, 'studio-3');
+  for (const id of [used, unused]) tokens.takeBack(id);
+  assert.equal(tokens.look(unused), undefined);
+  assert.match(JSON.stringify(tokens.look(used)), /used by node studio-3/);
+  tokens.takeBackAll();
+  assert.equal(tokens.look(later), undefined);
+  for (let i = 0; i < MAX_JOIN_TOKENS; i++) tokens.create();
+});
