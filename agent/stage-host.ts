@@ -78,10 +78,10 @@ export class StageHost {
   /** Nobody hears the answers any more, but the weights and the KV of what ran may soon be of use again. */
   controllerGone(): void {
     clearTimeout(this.#grace);
-    if (!this.#stage) return;
-    this.#stage.send({ kind: 'end-requests' });
+    this.#stage?.send({ kind: 'end-requests' });
+    // also without a stage: one may be on its way, behind another that ends or has just crashed
     this.#grace = setTimeout(() => {
-      this.#log.info('no controller came back: the stage is given up');
+      if (this.#stage) this.#log.info('no controller came back: the stage is given up');
       this.#queue(() => this.#end(undefined));
     }, this.#graceMs);
     this.#grace.unref();
@@ -167,7 +167,7 @@ export class StageHost {
     if (stage?.spec.epoch === epoch) {
       if (command.kind === 'link') stage.send(command);
       else if (command.kind === 'generate') stage.send({ kind: 'generate', request: command.request });
-      else if (command.kind === 'trace') stage.send({ kind: 'trace' });
+      else if (command.kind === 'trace' || command.kind === 'leave') stage.send({ kind: command.kind });
       else stage.send({ kind: 'cancel', requestId: command.requestId });
       return;
     }
@@ -197,6 +197,9 @@ export class StageHost {
         this.#log.warn({ epoch, hop: event.hop }, `a hop was lost: ${event.reason}`);
         this.#tell({ kind: 'stage-unlinked', epoch, hop: event.hop, reason: event.reason });
         break;
+      case 'admitted':
+        this.#tell({ kind: 'admitted', epoch, requestIds: event.requestIds });
+        break;
       case 'tokens':
         this.#tell({ kind: 'tokens', epoch, tokens: event.tokens });
         break;
@@ -210,6 +213,7 @@ export class StageHost {
         this.#tell({ kind: 'trace', epoch, steps: event.steps });
         break;
       case 'beat': // its supervisor's
+      case 'refusal':
       case 'fatal': // the exit that follows is what counts
         break;
     }

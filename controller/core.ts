@@ -328,6 +328,9 @@ export class Core {
       case 'link':
         this.#deployer.link(effect.nodeId, effect);
         break;
+      case 'leave':
+        this.#nodes.send(effect.nodeId, { kind: 'leave', epoch: effect.epoch });
+        break;
       case 'undeploy':
         this.#deployer.undeploy(effect.epoch, effect.nodeId);
         break;
@@ -363,6 +366,9 @@ export class Core {
     switch (event.kind) {
       case 'tokens':
         if (isPresent) this.requests.receive(event.tokens);
+        break;
+      case 'admitted':
+        if (isPresent) this.requests.admit(event.requestIds);
         break;
       case 'request-failed':
         if (isPresent) this.requests.fail(event.failure);

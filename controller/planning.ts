@@ -92,11 +92,11 @@ export class PlanMemo {
   /**
    * A plan that is worth replacing the one in force; both are judged by the same measurements.
    * @param inForce of this epoch
-   * @returns undefined where there is none, and while it is thought about
+   * @returns `none` where there is none; undefined while it is thought about, and where it cannot be told
    */
-  betterPlan(epoch: number, request: PlanRequest, inForce: Plan): FoundPlan | undefined {
+  betterPlan(epoch: number, request: PlanRequest, inForce: Plan): FoundPlan | 'none' | undefined {
     const answer = this.#ask(epoch, { request, before: inForce });
-    return answer instanceof EspalierError ? undefined : answer?.better;
+    return answer instanceof EspalierError ? undefined : answer && (answer.better ?? 'none');
   }
 
   #ask(epoch: number, question: PlanQuestion): PlanAnswer | EspalierError | undefined {

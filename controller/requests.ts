@@ -35,6 +35,8 @@ interface LiveRequest {
   isComplete: boolean;
   /** whether the stages have it */
   isSent: boolean;
+  /** whether the first stage has taken it up, so that steps compute it */
+  isAdmitted: boolean;
   /** why it waits for the cluster; undefined while the stages have it, or it waits for its turn there */
   suspendedSince: number | undefined;
   /** crashes of a stage in a row without a token in between */
@@ -83,6 +85,7 @@ export class Requests implements TokenSource {
       error: undefined,
       isComplete: false,
       isSent: false,
+      isAdmitted: false,
       suspendedSince: readiness === 'serving' ? undefined : now,
       crashes: 0,
       onNotice,
@@ -154,6 +157,14 @@ export class Requests implements TokenSource {
     }
   }
 
+  /** The first stage has taken these up: a stage that crashes from now on may do so because of them. */
+  admit(requestIds: readonly string[]): void {
+    for (const requestId of requestIds) {
+      const live = this.#live.get(requestId);
+      if (live?.isSent) live.isAdmitted = true;
+    }
+  }
+
   fail({ requestId, code, message }: RequestFailure): void {
     const live = this.#live.get(requestId);
     if (live) this.#end(live, new EspalierError(isErrorCode(code) ? code : 'internal', message));
@@ -172,10 +183,11 @@ export class Requests implements TokenSource {
     this.#resuming.clear();
     for (const live of this.#live.values()) {
       if (isOver(live)) continue;
-      const wasSent = live.isSent;
+      const wasAdmitted = live.isAdmitted;
       live.isSent = false;
+      live.isAdmitted = false;
       live.suspendedSince ??= now;
-      if (crashed && wasSent) live.crashes += 1;
+      if (crashed && wasAdmitted) live.crashes += 1;
       if (live.crashes >= MAX_REQUEST_CRASHES) {
         const times = `a stage crashed ${live.crashes} times in a row while it computed this request`;
         this.#end(live, new EspalierError('engine_failed', `${times}: ${why}`));

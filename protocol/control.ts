@@ -1,7 +1,7 @@
 // The words on the control connection (a WebSocket that the controller opens to each agent), JSON text.
 import { z } from 'zod';
 import { MachineFacts, MachineLoad } from './facts.ts';
-import { GenerateRequest, RequestFailure, TokenEvent } from './generate.ts';
+import { GenerateRequest, RequestFailure, RequestIds, TokenEvent } from './generate.ts';
 import { MAX_REASON_CHARS } from './limits.ts';
 import { ClusterName, HostPort, NodeFacts } from './node.ts';
 import { Shown } from './printable.ts';
@@ -39,6 +39,8 @@ export const ControlCommand = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('cancel'), epoch: z.int(), requestId: z.string() }),
   /** asks for the last steps of the stage; between two steps it answers with `trace` */
   z.object({ kind: z.literal('trace'), epoch: z.int() }),
+  /** the deployment is over and none follows at once: the stage closes its hops, and keeps what it has loaded */
+  z.object({ kind: z.literal('leave'), epoch: z.int() }),
   z.object({ kind: z.literal('undeploy'), epoch: z.int() }),
   /** the controller lets this node go: it forgets the controller's key */
   z.object({ kind: z.literal('unpair') }),
@@ -98,6 +100,8 @@ export const ControlEvent = z.discriminatedUnion('kind', [
     message: Shown(MAX_REASON_CHARS),
   }),
   z.object({ kind: z.literal('tokens'), epoch: z.int(), tokens: z.array(TokenEvent) }),
+  /** the first stage has taken these requests up: from now on its steps compute them */
+  z.object({ kind: z.literal('admitted'), epoch: z.int(), requestIds: RequestIds }),
   z.object({ kind: z.literal('request-failed'), epoch: z.int(), failure: RequestFailure }),
   z.object({ kind: z.literal('stats'), epoch: z.int(), stats: StageStats }),
   z.object({ kind: z.literal('trace'), epoch: z.int(), steps: TracedSteps }),

@@ -1,6 +1,12 @@
 // One generation as the cluster sees it: token ids in, token ids out. Text exists only at the controller.
 import { z } from 'zod';
-import { MAX_GRAMMAR_CHARS, MAX_LOGIT_BIAS, MAX_REASON_CHARS, MAX_TOP_LOGPROBS } from './limits.ts';
+import {
+  MAX_GRAMMAR_CHARS,
+  MAX_LOGIT_BIAS,
+  MAX_REASON_CHARS,
+  MAX_SESSIONS,
+  MAX_TOP_LOGPROBS,
+} from './limits.ts';
 import { Shown } from './printable.ts';
 
 /** Token ids and what is added to their logits; each id at most once. */
@@ -90,6 +96,9 @@ export const TokenEvent = z.object({
   topLogprobs: z.array(TokenLogprob).max(MAX_TOP_LOGPROBS).optional(),
 });
 export type TokenEvent = z.infer<typeof TokenEvent>;
+
+/** Of requests that a stage tells of at once. */
+export const RequestIds = z.array(z.string().max(100)).max(MAX_SESSIONS);
 
 export const RequestFailure = z.object({
   requestId: z.string(),

@@ -1,6 +1,6 @@
 // The words between an agent and the stage worker that it supervises (over Node's IPC channel).
 import { z } from 'zod';
-import { GenerateRequest, RequestFailure, TokenEvent } from './generate.ts';
+import { GenerateRequest, RequestFailure, RequestIds, TokenEvent } from './generate.ts';
 import { Credentials } from './identity.ts';
 import { HostPort } from './node.ts';
 import { ProbeAddress } from './probe.ts';
@@ -29,6 +29,8 @@ export const WorkerCommand = z.discriminatedUnion('kind', [
     from: ProbeAddress.optional(),
     keepsKv: z.boolean(),
   }),
+  /** closes its hops and steps no more; what it holds is kept for its next place */
+  z.object({ kind: z.literal('leave') }),
   z.object({ kind: z.literal('generate'), request: GenerateRequest }),
   z.object({ kind: z.literal('cancel'), requestId: z.string() }),
   /** the controller is gone: what runs ends, and its KV is kept */
@@ -60,9 +62,13 @@ export const WorkerEvent = z.discriminatedUnion('kind', [
   /** a hop is gone or cannot be opened; the worker waits for its next place */
   z.object({ kind: z.literal('unlinked'), epoch: z.int(), hop: HopSide, reason: z.string() }),
   z.object({ kind: z.literal('tokens'), tokens: z.array(TokenEvent) }),
+  /** from the first stage: these requests have a session now, so that the next steps compute them */
+  z.object({ kind: z.literal('admitted'), requestIds: RequestIds }),
   z.object({ kind: z.literal('request-failed'), failure: RequestFailure }),
   z.object({ kind: z.literal('stats'), stats: StageStats }),
   z.object({ kind: z.literal('trace'), steps: TracedSteps }),
+  /** a stranger was refused at its hop: a line for the agent's log */
+  z.object({ kind: z.literal('refusal'), text: z.string() }),
   /** the worker ends itself after this one */
   z.object({ kind: z.literal('fatal'), code: z.string(), message: z.string() }),
 ]);

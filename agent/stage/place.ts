@@ -29,6 +29,9 @@ export interface PlaceListener {
   /** both hops are open */
   onLinked(): void;
   onUnlinked(hop: HopSide, reason: string): void;
+  /** a stranger knocked */
+  onRefused(reason: string): void;
+  onAdmitted(requestIds: string[]): void;
   onTokens(tokens: TokenEvent[]): void;
   onRequestFailed(failure: RequestFailure): void;
   /** the engine cannot go on */
@@ -71,6 +74,7 @@ export class Place {
           this.#next?.send(frame, (bytes) => this.#tracer.encoded(bytes));
           this.#tracer.mark('send');
         },
+        admitted: (requestIds) => listener.onAdmitted(requestIds),
         tokens: (tokens) => listener.onTokens(tokens),
         failed: (failure) => listener.onRequestFailed(failure),
         settle: () => this.#tracer.tidy(() => parts.settle()),
@@ -89,7 +93,7 @@ export class Place {
           if (!this.#loop.receive(frame)) this.#server.drop('it sends more than a ring can have in flight');
         },
         onLost: (reason) => this.#unlink('before', reason),
-        onRefused: (reason) => process.stderr.write(`${reason}\n`),
+        onRefused: (reason) => listener.onRefused(reason),
         blockedMs: () => parts.busyMs(),
       },
     );

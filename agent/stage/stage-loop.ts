@@ -22,6 +22,8 @@ const MAX_UNSETTLED = 3;
 export interface StageOutlets {
   /** to the next stage; on a cluster of one stage there is none */
   send(frame: Frame): void;
+  /** first stage: these requests have sessions from now on */
+  admitted(requestIds: string[]): void;
   tokens(events: TokenEvent[]): void;
   failed(failure: RequestFailure): void;
   /** frees what a step left behind */
@@ -213,6 +215,9 @@ export class StageLoop {
     }
     const next = scheduler.next();
     if (!next) return false;
+    const admitted = next.ops.flatMap((op) => (op.op === 'open' ? op.requestId : []));
+    // before they are computed: what breaks in it must be known to be theirs
+    if (admitted.length > 0) this.#outlets.admitted(admitted);
     await this.#runStep(
       { kind: 'step', epoch: this.#spec.epoch, step: next.step, ops: next.ops, rows: next.rows },
       next.ids,

@@ -67,6 +67,9 @@ export class StageWorker {
       case 'link':
         this.#queue(() => this.#link(command));
         break;
+      case 'leave':
+        void this.#place?.leave();
+        break;
       case 'generate':
         this.#queue(() => this.#generate(command));
         break;
@@ -172,6 +175,8 @@ export class StageWorker {
       {
         onLinked: () => this.#send({ kind: 'linked', epoch }),
         onUnlinked: (hop, reason) => this.#send({ kind: 'unlinked', epoch, hop, reason }),
+        onRefused: (text) => this.#send({ kind: 'refusal', text }),
+        onAdmitted: (requestIds) => this.#send({ kind: 'admitted', requestIds }),
         onTokens: (tokens) => this.#send({ kind: 'tokens', tokens }),
         onRequestFailed: (failure) => this.#send({ kind: 'request-failed', failure }),
         onBroken: (error) => this.#die(error),

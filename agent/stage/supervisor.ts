@@ -199,6 +199,10 @@ export class StageSupervisor {
       this.#fatal ??= { code: event.code, message: event.message };
       return;
     }
+    if (event.kind === 'refusal') {
+      this.#log.warn({ stage: this.#spec.index }, event.text);
+      return;
+    }
     if (this.#stopping) return;
     if (event.kind === 'loaded' && event.epoch !== this.#spec.epoch) return; // it is on its way to another place
     if ((event.kind === 'loaded' || event.kind === 'unlinked') && event.epoch === this.#spec.epoch) {

@@ -45,7 +45,7 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
     case 'node-forgotten':
       cluster.nodes.delete(input.nodeId);
       cluster.held.delete(input.nodeId);
-      return [];
+      return leavePlaces(cluster);
     case 'stage-progress':
       return onStage(cluster, input, (stage) => {
         stage.progress = { layers: input.layers, ofLayers: input.ofLayers };
@@ -101,6 +101,17 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
     case 'tick':
       return tick(cluster, now);
   }
+}
+
+/**
+ * A node that is none of the cluster's any more must not be spoken to any longer, whether or not another plan follows. Where
+ * a deployment is left, it was none of it.
+ */
+function leavePlaces({ deployment, held, nodes }: Cluster): Effect[] {
+  if (deployment) return [];
+  return [...held].flatMap(([nodeId, { epoch }]) =>
+    nodes.get(nodeId)?.connected ? { kind: 'leave', epoch, nodeId } : [],
+  );
 }
 
 function nodeConnected(cluster: Cluster, node: KnownNode, held: HeldStage | null, now: number): Effect[] {

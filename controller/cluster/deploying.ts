@@ -216,11 +216,14 @@ function deploy(cluster: Cluster, plan: Plan, now: number): Effect[] {
   ];
 }
 
-/** Nodes that hold a stage of an earlier deployment and have no part in this one free their memory. */
-function endOthers(cluster: Cluster, plan: Plan): Effect[] {
+/**
+ * Nodes that hold a stage of an earlier deployment and have no part in this one free their memory.
+ * @param mayEnd which of them
+ */
+function endOthers(cluster: Cluster, plan: Plan, mayEnd: (nodeId: string) => boolean = () => true): Effect[] {
   const effects: Effect[] = [];
   for (const [nodeId, { epoch }] of cluster.held) {
-    if (plan.stages.some((stage) => stage.nodeId === nodeId)) continue;
+    if (plan.stages.some((stage) => stage.nodeId === nodeId) || !mayEnd(nodeId)) continue;
     cluster.held.delete(nodeId);
     if (cluster.nodes.get(nodeId)?.connected) effects.push({ kind: 'undeploy', epoch, nodeId });
   }
@@ -285,9 +288,14 @@ export function reconsider(cluster: Cluster, deployment: Deployment, now: number
   if (!isIdle || waitsForLinks(cluster, now)) return [];
   const request = requestOver(cluster, usableNodes(cluster, now));
   const better = cluster.memo.betterPlan(cluster.epoch, request, deployment.plan);
-  if (!better && !hasFasterHop(cluster, deployment, now)) return [];
-  cluster.deployment = undefined;
-  return deploy(cluster, better?.plan ?? deployment.plan, now);
+  const plan = better === 'none' ? undefined : better?.plan;
+  if (plan || hasFasterHop(cluster, deployment, now)) {
+    cluster.deployment = undefined;
+    return deploy(cluster, plan ?? deployment.plan, now);
+  }
+  if (better !== 'none') return [];
+  // who is back and of no use keeps nothing; who only rests is looked at again
+  return endOthers(cluster, deployment.plan, (nodeId) => !cluster.mistrust.isNodeResting(nodeId, now));
 }
 
 /** The same stages over another cable: they need to read nothing, and keep their KV. */

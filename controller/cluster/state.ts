@@ -173,6 +173,8 @@ export type Effect =
       from: string | undefined;
       keepsKv: boolean;
     }
+  /** its hops are closed, what it holds is kept */
+  | { kind: 'leave'; epoch: number; nodeId: string }
   | { kind: 'undeploy'; epoch: number; nodeId: string }
   /** requests wait from now on; `crashed`: a stage crashed while it computed them */
   | { kind: 'suspend-requests'; why: string; crashed: boolean }

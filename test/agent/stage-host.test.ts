@@ -127,13 +127,32 @@ describe('a stage host', () => {
     assert.equal(host.held, null);
   });
 
+  test('a stage that is only begun when the controller goes is given up in time, too', async () => {
+    const patient = new StageHost(identity, pino({ level: 'silent' }), (event) => told.push(event), 4_000);
+    const begin = (epoch: number, modelDir: string) =>
+      patient.handle({ kind: 'deploy', spec: spec(epoch, { modelDir }) }, '127.0.0.1');
+    try {
+      begin(30, demoModelDir);
+      await heard('stage-loaded', 30);
+      // in another folder: the first worker ends before the second begins, and in between there is none
+      begin(31, `${demoModelDir}/`);
+      await until(() => patient.held === null, 'the end of the first');
+      patient.controllerGone();
+      const { pid } = await heard('stage-loaded', 31);
+      await until(() => !isAlive(pid), 'the end of what nobody asks for');
+      assert.equal(patient.held, null);
+    } finally {
+      await patient.stop();
+    }
+  });
+
   test('a controller that came back in time finds it for good', async () => {
-    deploy(spec(22));
-    const { pid } = await heard('stage-loaded', 22);
+    deploy(spec(40));
+    const { pid } = await heard('stage-loaded', 40);
     host.controllerGone();
     host.controllerCame();
     await new Promise((resolve) => setTimeout(resolve, 2 * GRACE_MS));
     assert.ok(isAlive(pid));
-    assert.equal(host.held?.epoch, 22);
+    assert.equal(host.held?.epoch, 40);
   });
 });

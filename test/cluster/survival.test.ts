@@ -13,6 +13,7 @@ import { AgentProcess } from '../support/agent-process.ts';
 import { HandController, type HandKeys, handKeys } from '../support/hand-controller.ts';
 import { type ReferenceCase, referenceCases } from '../support/reference.ts';
 import { Relay } from '../support/relay.ts';
+import { sayGarbage } from '../support/strangers.ts';
 import { until } from '../support/until.ts';
 
 const THIRDS: LayerRange[] = [
@@ -107,6 +108,34 @@ describe('three stages', () => {
     assert.deepEqual([again[0]?.pid, again[2]?.pid], [pids[0], pids[2]]);
     await hand.link({ keepsKv: false });
     assert.equal((await goesOn('a', sofar)).cachedTokens, undefined);
+  });
+
+  test('what a stranger said at a hop is not what a worker died of', async () => {
+    const loaded = await hand.deploy(THIRDS);
+    const { hop, pid } = loaded[1] as (typeof loaded)[0];
+    await sayGarbage({ port: hop.port, from: '127.0.0.1' }, 0);
+    process.kill(pid, 'SIGKILL');
+    await hand.heard(1, (event) => event.kind === 'stage-failed' && event.epoch === hand.epoch);
+    assert.match(hand.last(1, 'stage-failed')?.message ?? '', /SIGKILL$/);
+  });
+
+  test('a stage that leaves its place closes its hops, and has all that it had for the next one', async () => {
+    const { pids } = await inTheMiddle('a');
+    for (const node of [0, 1, 2]) hand.send(node, { kind: 'leave', epoch: hand.epoch });
+    await delay(500);
+    const sofar = hand.answer('a').tokens;
+    assert.ok(sofar.length < EXPECTED.length);
+    assert.deepEqual(
+      hand.events.filter(({ event }) => event.kind === 'stage-failed'),
+      [],
+    );
+    const again = await hand.deploy(THIRDS);
+    assert.deepEqual(
+      again.map(({ pid, readLayers, kvEpoch }) => [pid, readLayers, kvEpoch]),
+      pids.map((pid) => [pid, 0, hand.epoch - 1]),
+    );
+    await hand.link({ keepsKv: true });
+    assert.ok(((await goesOn('a', sofar)).cachedTokens ?? 0) > 0);
   });
 
   test('a cable that is pulled closes nothing: silence is found, and the answer goes on with its KV', async () => {

@@ -157,16 +157,33 @@ test('an answer whose end has come is not asked for again', async () => {
 test('a request under which a stage crashes again and again without a token ends, with the reason', async () => {
   const { requests, sent, token } = setUp();
   const answer = collect(requests.generate(WANTED, new AbortController().signal));
-  for (let crash = 0; crash < 2; crash++) {
+  const crashUnderIt = () => {
+    requests.admit([sent[0]?.requestId ?? '']);
     requests.suspendAll('b crashed', true);
     requests.resumeAll();
-  }
+  };
+  for (let crash = 0; crash < 2; crash++) crashUnderIt();
   requests.receive([token(0)]);
   for (let crash = 0; crash < 3; crash++) {
     assert.equal(sent.length, 3 + crash, 'a token in between begins the count anew');
-    requests.suspendAll('b crashed', true);
-    requests.resumeAll();
+    crashUnderIt();
   }
   await assert.rejects(answer, { code: 'engine_failed', message: /crashed 3 times in a row .*: b crashed/ });
   assert.equal(sent.length, 5);
+});
+
+test('who only waited for a turn is not to blame for what crashed meanwhile', async () => {
+  const { requests, sent } = setUp();
+  const running = collect(requests.generate(WANTED, new AbortController().signal));
+  const abort = new AbortController();
+  const waiting = collect(requests.generate(WANTED, abort.signal));
+  for (let crash = 0; crash < 3; crash++) {
+    requests.admit([sent[0]?.requestId ?? '', 'nobody']);
+    requests.suspendAll('b crashed', true);
+    requests.resumeAll();
+  }
+  await assert.rejects(running, { code: 'engine_failed' });
+  assert.equal(requests.list().length, 1, 'the other one goes on');
+  abort.abort();
+  await waiting;
 });

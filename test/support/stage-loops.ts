@@ -72,6 +72,7 @@ export class LoopRing {
       };
       const outlets = {
         send,
+        admitted: () => undefined,
         tokens: (events: TokenEvent[]) => void ring.events.push(...events),
         failed: (failure: RequestFailure) => void ring.failures.push(failure),
         settle,

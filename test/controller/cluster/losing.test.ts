@@ -29,6 +29,41 @@ describe('losing', () => {
     assert.deepEqual(story.bringUp('a', 'c'), ['save 2', 'incident 1 over: serving', 'resume-requests']);
   });
 
+  test('a node that is sent away is not spoken to any more, also where what is left holds no model', () => {
+    const story = new Story({
+      wantedNodes: 2,
+      card: cardWith({ layerBytes: new Array(12).fill(1.25 * GIB) }),
+    });
+    story.serve('a', 'b');
+    // unpaired: lost, and then forgotten
+    story.lose('b');
+    assert.deepEqual(story.tell({ kind: 'node-forgotten', nodeId: 'id-b' }), ['leave 1 on id-a']);
+    assert.deepEqual(story.wait(10), ['incident 1 over: impossible']);
+    assert.ok(story.held('a'), 'what it has loaded may be of use again');
+  });
+
+  test('a node that was of no use is sent away without a word to the others', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.serve('a', 'b');
+    story.join('c');
+    story.lose('c');
+    assert.deepEqual(story.tell({ kind: 'node-forgotten', nodeId: 'id-c' }), []);
+  });
+
+  test('a node that is back and of no use gives its old layers up, once it has rested', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.links(['a b lan', 'b a lan']);
+    story.serve('a', 'b');
+    story.join('c');
+    const held = { ...story.held('a'), epoch: 1 };
+    // it served before another one took its place
+    story.cluster.held.set('id-c', held);
+    story.cluster.mistrust.nodeLost('id-c', story.now);
+    assert.deepEqual(story.wait(2_500), [], 'it rests');
+    assert.deepEqual(story.wait(4_000), ['undeploy 1 on id-c']);
+    assert.deepEqual(story.wait(4_000), []);
+  });
+
   test('a crashed worker costs its own stage alone; KV is forgotten because one stage has none', () => {
     const story = new Story({ wantedNodes: 3 });
     story.serve('a', 'b', 'c');

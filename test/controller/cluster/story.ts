@@ -141,8 +141,9 @@ function line(effect: Effect): string {
       const from = effect.from ? ` from ${effect.from}` : '';
       return `link ${effect.nodeId} to ${effect.next.host}${from}${effect.keepsKv ? ' with its KV' : ''}`;
     }
+    case 'leave':
     case 'undeploy':
-      return `undeploy ${effect.epoch} on ${effect.nodeId}`;
+      return `${effect.kind} ${effect.epoch} on ${effect.nodeId}`;
     case 'incident':
       return `incident ${effect.report.number}`;
     case 'incident-over':
