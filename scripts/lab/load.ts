@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { packageFacts } from '../cli/package-root.ts';
-import { ClientAnswer, type ClientTask } from './client-entry.ts';
+import { ClientAnswer, type ClientTask } from './client-words.ts';
 import type { Lab, Mac } from './lab.ts';
 
 /** The answers of mlx-lm that the tests compare with too: a checkout has them, a published package does not. */
