@@ -27,21 +27,37 @@ export class LabCluster {
   readonly #lab: Lab;
   readonly #macs: readonly Mac[];
   readonly #addresses: readonly string[];
+  readonly #agentArgs: readonly string[];
   readonly #agents: (ChildProcess | undefined)[] = [];
   #controller: ChildProcess | undefined;
   /** where all its processes have their homes */
   readonly home = mkdtempSync(join(tmpdir(), 'espalier-lab-'));
   #log = '';
 
-  private constructor(lab: Lab, macs: readonly Mac[], addresses: readonly string[]) {
+  private constructor(
+    lab: Lab,
+    macs: readonly Mac[],
+    addresses: readonly string[],
+    agentArgs: readonly string[],
+  ) {
     this.#lab = lab;
     this.#macs = macs;
     this.#addresses = addresses;
+    this.#agentArgs = agentArgs;
   }
 
-  /** Pairs them and starts them. @param addresses of the Macs on the switch */
-  static async up(lab: Lab, macs: readonly Mac[], addresses: readonly string[]): Promise<LabCluster> {
-    const cluster = new LabCluster(lab, macs, addresses);
+  /**
+   * Pairs them and starts them.
+   * @param addresses of the Macs on the switch
+   * @param agentArgs with which each agent is started besides
+   */
+  static async up(
+    lab: Lab,
+    macs: readonly Mac[],
+    addresses: readonly string[],
+    agentArgs: readonly string[],
+  ): Promise<LabCluster> {
+    const cluster = new LabCluster(lab, macs, addresses, agentArgs);
     const agents = macs.map(({ name }, index) => ({ name, home: join(cluster.home, agentHome(index)) }));
     await pairHomes(join(cluster.home, CONTROLLER_HOME), agents);
     for (const index of macs.keys()) cluster.startAgent(index);
@@ -71,7 +87,7 @@ export class LabCluster {
   startAgent(index: number): void {
     const mac = this.#macs[index] as Mac;
     const address = this.#addresses[index] as string;
-    const listen = ['--host', '0.0.0.0', '--name', mac.name, '--interface', address];
+    const listen = ['--host', '0.0.0.0', '--name', mac.name, '--interface', address, ...this.#agentArgs];
     this.#agents[index] = this.#start(mac, agentHome(index), 'agent', ...listen);
   }
 

@@ -13,6 +13,8 @@ export const BEFORE = 'thunderbolt1';
 export interface SixMacs {
   lab: Lab;
   macs: readonly Mac[];
+  /** of the Macs on the switch */
+  addresses: readonly string[];
   cluster: LabCluster;
   /** @param number of the Mac, from 1 */
   plug(number: number, name: string): Plug;
@@ -23,8 +25,11 @@ export interface SixMacs {
   remove(): Promise<void>;
 }
 
-/** @param count 2 to 6 of them */
-export async function sixMacs(count = MACS): Promise<SixMacs> {
+/**
+ * @param count 2 to 6 of them
+ * @param agentArgs with which each agent is started besides
+ */
+export async function sixMacs(count = MACS, agentArgs: readonly string[] = []): Promise<SixMacs> {
   const lab = new Lab();
   const macs: Mac[] = [];
   const addresses: string[] = [];
@@ -56,12 +61,12 @@ export async function sixMacs(count = MACS): Promise<SixMacs> {
     ['en0', ...(number < count ? [NEXT] : []), ...(number > 1 ? [BEFORE] : [])].map((name) =>
       plug(number, name),
     );
-  const cluster = await LabCluster.up(lab, macs, addresses);
+  const cluster = await LabCluster.up(lab, macs, addresses, agentArgs);
   const remove = async () => {
     await cluster.stop();
     await lab.remove();
   };
-  return { lab, macs, cluster, plug, plugsOf, linkLocal6, remove };
+  return { lab, macs, addresses, cluster, plug, plugsOf, linkLocal6, remove };
 }
 
 /** What a link carries when nothing is done to it. */

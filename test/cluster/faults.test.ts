@@ -4,18 +4,13 @@ import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { nodeFacts } from '../../agent/facts/machine.ts';
 import { startController } from '../../controller/main.ts';
-import { readModelCard } from '../../controller/models/card.ts';
-import { plannerNode } from '../../controller/planner/from-facts.ts';
-import { askedKvTokens, kvTokenBytes, rangeBytes, roomBytes } from '../../controller/planner/memory.ts';
 import { INCIDENTS_PATH, IncidentsReport } from '../../protocol/incidents.ts';
-import { openModelFolder } from '../../protocol/model-folder.ts';
-import { DEFAULT_PLANNING } from '../../protocol/plan.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { ModelCopy } from '../support/model-copy.ts';
 import { demoModelDir } from '../support/paths.ts';
 import { referenceCases } from '../support/reference.ts';
+import { tightMemoryBytes } from '../support/tight-memory.ts';
 import { until } from '../support/until.ts';
 
 const [reference] = referenceCases;
@@ -94,14 +89,6 @@ test('a node that goes: its layers move, its streams go on, and it is told as an
     await cluster.down();
   }
 });
-
-/** Memory with which three nodes hold the demo model, and two do not: five of twelve layers with their KV. */
-async function tightMemoryBytes(): Promise<number> {
-  const card = await readModelCard(await openModelFolder(demoModelDir));
-  const node = plannerNode({ facts: nodeFacts('0123456789abcdef', {}) });
-  const kvBytes = kvTokenBytes(card, node, 5) * askedKvTokens(DEFAULT_PLANNING);
-  return node.usableBytes - roomBytes(node) + rangeBytes(card, { start: 7, end: 12 }) + kvBytes;
-}
 
 test('where the rest cannot hold the model, requests end with what is missing, and it serves when the node is back', async () => {
   const cluster = await TestCluster.up({ nodes: 3, memoryLimitBytes: await tightMemoryBytes() });

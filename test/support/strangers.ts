@@ -6,6 +6,8 @@ import { WebSocket } from 'ws';
 import type { Credentials } from '../../protocol/identity.ts';
 
 export interface Target {
+  /** loopback where it is left out */
+  host?: string | undefined;
   port: number;
   /** the attacker's own address, where the system has several on loopback; otherwise the same as everybody's */
   from: string;
@@ -47,11 +49,11 @@ export function sayItSlowly(target: Target): Socket {
 
 /** Ends the handshake with a key of its own or with none, then says bytes that are no HTTP. */
 export async function sayNonsenseInTls(
-  { port, from }: Target,
+  { host = '127.0.0.1', port, from }: Target,
   credentials: Credentials | undefined,
 ): Promise<void> {
   const options = {
-    ...{ host: '127.0.0.1', port, localAddress: from, rejectUnauthorized: false },
+    ...{ host, port, localAddress: from, rejectUnauthorized: false },
     ...(credentials && { key: credentials.key, cert: credentials.certificate }),
   };
   const socket: TLSSocket = connectTls(options);
@@ -63,7 +65,7 @@ export async function sayNonsenseInTls(
 
 /** Opens a WebSocket with a key of its own, and says what is no word of any protocol. */
 export async function sayMalformedWords(
-  { port, from }: Target,
+  { host = '127.0.0.1', port, from }: Target,
   { key, certificate: cert }: Credentials,
   index: number,
 ): Promise<void> {
@@ -77,14 +79,14 @@ export async function sayMalformedWords(
     '{"kind":"start","protocol":4,"controllerName":"x"}',
   ];
   const options = { key, cert, rejectUnauthorized: false, localAddress: from };
-  const socket = new WebSocket(`wss://127.0.0.1:${port}${path}`, options);
+  const socket = new WebSocket(`wss://${host}:${port}${path}`, options);
   socket.on('error', () => undefined);
   socket.on('open', () => socket.send(words[index % words.length] as string));
   await new Promise((resolve) => socket.once('close', resolve));
 }
 
-function open({ port, from }: Target, words?: Buffer): Socket {
-  const socket = connect({ host: '127.0.0.1', port, localAddress: from, allowHalfOpen: true });
+function open({ host = '127.0.0.1', port, from }: Target, words?: Buffer): Socket {
+  const socket = connect({ host, port, localAddress: from, allowHalfOpen: true });
   socket.on('error', () => undefined);
   // it never closes its own half; once the server has closed its, all is said
   socket.on('end', () => socket.destroy());
