@@ -106,7 +106,7 @@ describe('eight streams over six Macs', { skip }, () => {
     timeout: TIMEOUT_MS,
   }, async (t) => {
     const { cluster, lab, macs, addresses } = scene.macs;
-    const { epoch } = await scene.whole();
+    await scene.whole();
     const stranger = await lab.addMac('stranger');
     await lab.joinSwitch({ mac: stranger, interface: 'en0' }, 1);
     await lab.addAddress({ mac: stranger, interface: 'en0' }, `${STRANGER}/24`);
@@ -125,6 +125,8 @@ describe('eight streams over six Macs', { skip }, () => {
     const load = new Load(lab, cluster.first, { url: API, streams: STREAMS, referenceFile: referenceFile() });
     try {
       await until(() => load.haveAllGoneOn(0, STREAMS), 'the first answers', TIMEOUT_MS);
+      // only now: while nobody asks, a better plan may take the place of this one
+      const { epoch } = await cluster.status();
       const from = Date.now();
       const { said, announced } = await say(1_000);
       await until(() => load.haveAllGoneOn(from, STREAMS), 'answers', TIMEOUT_MS);
@@ -136,14 +138,16 @@ describe('eight streams over six Macs', { skip }, () => {
         [],
       );
       const status = await cluster.status();
-      assert.deepEqual([status.state, status.epoch], ['serving', epoch], 'nothing was deployed anew');
+      const events = status.events.map(({ text }) => text).join('\n');
+      assert.deepEqual(
+        [status.state, status.epoch],
+        ['serving', epoch],
+        `nothing is deployed anew: ${events}`,
+      );
       const told = cluster.log.split(logged).at(-1) ?? '';
       assert.doesNotMatch(told, /[^\P{Cc}\n]/u);
       assert.ok(told.split('\n').length < 600, `${told.split('\n').length} lines of log`);
-      assert.ok(
-        status.events.some(({ text }) => /serving/.test(text)),
-        'what matters stays to be seen',
-      );
+      assert.match(events, /serving/, 'what matters stays to be seen');
       const after = await look();
       for (const [index, was] of before.entries()) {
         const has = after[index];
