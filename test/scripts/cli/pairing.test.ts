@@ -86,7 +86,7 @@ test('keys are made, listed without themselves, and revoked', async () => {
   assert.equal(created.code, 0);
   assert.match(created.stdout, /^espalier-[\w-]{43}$/);
   const listed = await run(['key', 'list'], { env });
-  assert.match(listed.stdout, /laptop +admin +\d{4}-/);
+  assert.match(listed.stdout, /laptop +admin +apart +\d{4}-/);
   assert.ok(!listed.stdout.includes(created.stdout));
   const json = JSON.parse((await run(['key', 'list', '--json'], { env })).stdout);
   assert.deepEqual(Object.keys(json[0]).sort(), ['createdAt', 'isAdmin', 'name']);
