@@ -21,12 +21,14 @@ import { type ControlTrust, FrontDoor, refuse } from './front-door.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
 type Hello = ControlCommand & { kind: 'hello' };
-export type StageCommand = Exclude<ControlCommand, Hello | { kind: 'unpair' } | ProbeCommand>;
+export type StageCommand = Exclude<ControlCommand, Hello | { kind: 'unpair' | 'check' } | ProbeCommand>;
 
 export interface ControlHandler {
   /** @param localHost the address of this node by which the controller reached it */
   onCommand(command: StageCommand, localHost: string): void;
   onProbe(command: ProbeCommand): void;
+  /** this node is to check itself and tell what it found */
+  onCheck(): void;
   /** a controller is there, be it another one than before */
   onConnect(): void;
   /** the controller is gone */
@@ -137,6 +139,7 @@ export class ControlServer {
       if (this.#controller?.socket !== socket)
         return deny('invalid_request', 'it did not begin with a hello');
       if (command.kind === 'unpair') return this.#trust.forget();
+      if (command.kind === 'check') return this.#handler.onCheck();
       return isProbe(command) ? this.#handler.onProbe(command) : this.#handler.onCommand(command, localHost);
     });
   }

@@ -5,6 +5,7 @@ import { loadIdentity } from '../protocol/identity.ts';
 import type { JoinToken } from '../protocol/join-token.ts';
 import { createLog } from '../protocol/log.ts';
 import { advertise } from './advertise.ts';
+import { SelfCheck } from './checks/self-check.ts';
 import { ControlServer, type StageCommand } from './control-server.ts';
 import { nodeFacts } from './facts/machine.ts';
 import { FactsWatch } from './facts/watch.ts';
@@ -53,9 +54,15 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const stages = new StageHost(identity, log, (event) => control.send(event));
   let machine: FactsWatch | undefined;
   const probes = new ProbeHost(options.host, identity, log, (event) => control.send(event));
+  const selfCheck = new SelfCheck(
+    { id, name: node.name, home },
+    () => machine?.facts,
+    (check) => control.send({ kind: 'check', check }),
+  );
   const control: ControlServer = new ControlServer(node, options.cluster, identity, trust, log, {
     onCommand: (command, localHost) => stages.handle(command, hopHost(command, options.host, localHost)),
     onProbe: (command) => probes.handle(command),
+    onCheck: () => selfCheck.run(),
     onConnect: () => stages.controllerCame(),
     onDisconnect: () => {
       probes.stop();

@@ -2,6 +2,7 @@
 // carried out. It must not know HTTP, and decides nothing itself.
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
+import type { DoctorReport } from '../protocol/doctor.ts';
 import { ERRORS, EspalierError } from '../protocol/errors.ts';
 import type { Identity } from '../protocol/identity.ts';
 import { LimitedLog } from '../protocol/limited-log.ts';
@@ -11,6 +12,8 @@ import type { ModelCard } from '../protocol/plan.ts';
 import type { PlanReport } from '../protocol/plan-report.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
 import type { ChromeTrace } from '../protocol/trace.ts';
+import { checkCluster } from './checks/cluster-check.ts';
+import { CheckCollector } from './checks/collector.ts';
 import { advance } from './cluster/advance.ts';
 import { requestInForce } from './cluster/deploying.ts';
 import {
@@ -75,6 +78,7 @@ export class Core {
   readonly #nodes: Nodes;
   readonly #deployer: Deployer;
   readonly #traces: TraceCollector;
+  readonly #checks = new CheckCollector((nodeId) => this.#nodes.send(nodeId, { kind: 'check' }));
   readonly #events = new EventLog();
   readonly #options: CoreOptions;
   readonly #planner = new PlannerThread();
@@ -144,8 +148,10 @@ export class Core {
           // first, so that it is the reason, and not the links that go with it
           this.#take({ kind: 'node-lost', nodeId, reason, isSilent });
           this.links.removeNode(nodeId);
+          this.#checks.forget(nodeId);
         },
         onEvent: (nodeId, event) => this.#stageEvent(nodeId, event),
+        onCheck: (nodeId, check) => this.#checks.receive(nodeId, check),
         onProbe: (nodeId, event) => this.links.receive(nodeId, event),
         onRefused: (address, message) => this.#noteRefusal(`${formatHostPort(address)}: ${message}`),
       },
@@ -250,6 +256,17 @@ export class Core {
     if (deployment && request) return this.#reports.report(deployment, request);
     const reason = clusterReason(this.#cluster) ?? 'it is stopping';
     return Promise.reject(new EspalierError('not_ready', `there is no plan: ${reason}`));
+  }
+
+  /** Has every node check itself, and looks at all of them together. */
+  doctor(): Promise<DoctorReport> {
+    return checkCluster(this.#checks, () => ({
+      nodes: [...this.#cluster.nodes.values()].map(({ facts, connected }) => {
+        return { id: facts.id, name: facts.name, isConnected: connected };
+      }),
+      waiting: this.pairing.report().waiting.map(({ name }) => name),
+      linkFindings: this.links.findings,
+    }));
   }
 
   /** As the planner does; the cluster is asked again as soon as there is an answer. */

@@ -78,6 +78,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     trace: (steps) => core.trace(steps),
     plan: () => core.plan(),
     incidents: () => incidents.report,
+    doctor: () => core.doctor(),
     pairing: () => core.pairing.report(),
     pair: (node, code) => core.pair(node, code),
     unpair: (node) => core.unpair(node),

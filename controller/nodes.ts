@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { WebSocket } from 'ws';
 import { type ControlCommand, ControlEvent } from '../protocol/control.ts';
+import type { NodeCheck } from '../protocol/doctor.ts';
 import type { MachineFacts } from '../protocol/facts.ts';
 import { type Fingerprint, type Identity, idOf } from '../protocol/identity.ts';
 import {
@@ -34,7 +35,10 @@ const REFUSED_RETRY_MS = 10_000;
 /** A dismissed node's connection may take this long to close in good order. */
 const GOODBYE_MS = 500;
 
-export type StageEvent = Exclude<ControlEvent, { kind: 'hello' | 'refused' | 'facts' | 'load' } | ProbeEvent>;
+export type StageEvent = Exclude<
+  ControlEvent,
+  { kind: 'hello' | 'refused' | 'facts' | 'load' | 'check' } | ProbeEvent
+>;
 
 export interface NodesListener {
   /** @param held what it has loaded */
@@ -49,6 +53,8 @@ export interface NodesListener {
   /** @param isSilent its lease is over, rather than its connection closed */
   onLost(nodeId: string, reason: string, isSilent: boolean): void;
   onEvent(nodeId: string, event: StageEvent): void;
+  /** what a node found when it checked itself; null when it cannot be read */
+  onCheck(nodeId: string, check: NodeCheck | null): void;
   onProbe(nodeId: string, event: ProbeEvent): void;
   /** a node that is there but will not work with this controller */
   onRefused(address: HostPort, message: string): void;
@@ -305,6 +311,7 @@ export class Nodes {
             if (!event.facts) this.#log.warn({ node: connection.facts.name }, 'its facts cannot be read');
             this.#takeMachine(connection, event.facts);
           } else if (event.kind === 'load') this.#takeLoad(connection, event.load);
+          else if (event.kind === 'check') this.#listener.onCheck(connection.facts.id, event.check);
           else if (isProbe(event)) this.#listener.onProbe(connection.facts.id, event);
           else this.#listener.onEvent(connection.facts.id, event);
         }

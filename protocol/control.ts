@@ -1,5 +1,6 @@
 // The words on the control connection (a WebSocket that the controller opens to each agent), JSON text.
 import { z } from 'zod';
+import { NodeCheck } from './doctor.ts';
 import { MachineFacts, MachineLoad } from './facts.ts';
 import { GenerateRequest, RequestFailure, RequestIds, TokenEvent } from './generate.ts';
 import { MAX_REASON_CHARS } from './limits.ts';
@@ -42,6 +43,8 @@ export const ControlCommand = z.discriminatedUnion('kind', [
   /** the deployment is over and none follows at once: the stage closes its hops, and keeps what it has loaded */
   z.object({ kind: z.literal('leave'), epoch: z.int() }),
   z.object({ kind: z.literal('undeploy'), epoch: z.int() }),
+  /** the node checks itself and answers with `check` */
+  z.object({ kind: z.literal('check') }),
   /** the controller lets this node go: it forgets the controller's key */
   z.object({ kind: z.literal('unpair') }),
   ...PROBE_COMMANDS,
@@ -105,6 +108,8 @@ export const ControlEvent = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('request-failed'), epoch: z.int(), failure: RequestFailure }),
   z.object({ kind: z.literal('stats'), epoch: z.int(), stats: StageStats }),
   z.object({ kind: z.literal('trace'), epoch: z.int(), steps: TracedSteps }),
+  /** null when it cannot be read: what one node found is worth no lost node */
+  z.object({ kind: z.literal('check'), check: NodeCheck.nullable().catch(null) }),
   ...PROBE_EVENTS,
 ]);
 export type ControlEvent = z.infer<typeof ControlEvent>;

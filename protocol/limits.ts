@@ -227,6 +227,10 @@ export const MAX_TRACE_STEPS = 512;
 /** A stage that is asked for its trace answers between two steps: who computes longer is left out. */
 export const TRACE_TIMEOUT_MS = 3_000;
 
+/** Findings that one node tells of itself: each kind once, of ports and interfaces a few each. */
+export const MAX_CHECK_FINDINGS = 128;
+/** A node that checks itself: its commands have 5 s, the first look at all facts 20 s, in turn. */
+export const CHECK_TIMEOUT_MS = 30_000;
 /** Lengths of texts in a machine's facts: the longest port name seen has 40 characters, the longest note 200. */
 export const MAX_FACT_CHARS = 100;
 export const MAX_NOTE_CHARS = 300;

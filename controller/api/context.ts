@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import type { FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
+import type { DoctorReport } from '../../protocol/doctor.ts';
 import { EspalierError } from '../../protocol/errors.ts';
 import type { IncidentsReport } from '../../protocol/incidents.ts';
 import { MAX_REQUESTS } from '../../protocol/limits.ts';
@@ -40,6 +41,8 @@ export interface ApiDeps {
   plan(): Promise<PlanReport>;
   /** what went wrong, newest last */
   incidents(): IncidentsReport;
+  /** has every node check itself: it takes some seconds */
+  doctor(): Promise<DoctorReport>;
   /** who is paired, and who waits to be */
   pairing(): PairingReport;
   /** @throws EspalierError not_paired, key_changed, pairing_code_wrong, pairing_wait, pairing_failed */

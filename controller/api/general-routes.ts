@@ -1,5 +1,6 @@
 // The routes that belong to no dialect: the front page, health, the status, the plan, the trace, the links.
 import type { FastifyInstance } from 'fastify';
+import { DOCTOR_PATH } from '../../protocol/doctor.ts';
 import { EspalierError } from '../../protocol/errors.ts';
 import { INCIDENTS_PATH } from '../../protocol/incidents.ts';
 import { MAX_TRACE_STEPS } from '../../protocol/limits.ts';
@@ -44,6 +45,12 @@ export function generalRoutes(app: FastifyInstance, { deps, metrics }: ApiContex
 
   app.get(INCIDENTS_PATH, { config: { summary: 'What went wrong, and what was done about it' } }, () =>
     deps.incidents(),
+  );
+
+  app.get(
+    DOCTOR_PATH,
+    { config: { access: 'admin', summary: 'Has every node check itself: what there is to mend' } },
+    () => deps.doctor(),
   );
 
   app.get(LINKS_PATH, { config: { summary: 'The measured links between the nodes' } }, () => deps.links());

@@ -8,6 +8,7 @@ import { connectCommand } from './connect.ts';
 import { controllerCommand } from './controller.ts';
 import { dashboardCommand } from './dashboard.ts';
 import { demoCommand } from './demo.ts';
+import { doctorCommand } from './doctor.ts';
 import { EXIT } from './exit-codes.ts';
 import { factsCommand } from './facts.ts';
 import { incidentsCommand } from './incidents.ts';
@@ -56,6 +57,7 @@ export function buildProgram(exit: (code: number) => void): Command {
     planCommand,
     traceCommand,
     linksCommand,
+    doctorCommand,
     incidentsCommand,
     chatCommand,
     connectCommand,

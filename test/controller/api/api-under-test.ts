@@ -95,6 +95,14 @@ export async function startApi(
         return onPaper;
       },
       incidents: () => ({ incidents: [SAMPLE_INCIDENT] }),
+      doctor: async () => ({
+        at: 0,
+        espalierVersion: '0.1.0',
+        nodeVersion: '26.0.0',
+        protocol: 5,
+        nodes: [],
+        findings: [],
+      }),
       pairing: () => ({ waiting: [], paired: [] }),
       pair: async (node) => ({ node: { id: '0123456789abcdef', name: node } }),
       unpair: (node) => ({ node: { id: '0123456789abcdef', name: node } }),
