@@ -264,7 +264,11 @@ export class Core {
       nodes: [...this.#cluster.nodes.values()].map(({ facts, connected }) => {
         return { id: facts.id, name: facts.name, isConnected: connected };
       }),
-      waiting: this.pairing.report().waiting.map(({ name }) => name),
+      // what was seen of a node before it was paired may still be there
+      waiting: this.pairing
+        .report()
+        .waiting.filter(({ id }) => !this.#cluster.nodes.get(id)?.connected)
+        .map(({ name }) => name),
       linkFindings: this.links.findings,
     }));
   }

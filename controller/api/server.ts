@@ -34,6 +34,7 @@ import { RouteTable } from './route-table.ts';
 import { StatusFeed } from './status-feed.ts';
 import type { StreamTimes } from './stream.ts';
 import { Traffic } from './traffic.ts';
+import { webViewRoutes } from './web-view.ts';
 
 export interface Api {
   fastify: FastifyInstance;
@@ -86,6 +87,7 @@ export async function createApi(deps: ApiDeps, options: ApiOptions = {}): Promis
   });
   generalRoutes(fastify, context, routes);
   pairingRoutes(fastify, context);
+  webViewRoutes(fastify);
   openAiModelRoutes(fastify, context);
   ollamaRoutes(fastify, context);
   dialectRoutes(fastify, context);

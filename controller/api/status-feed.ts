@@ -1,6 +1,6 @@
 // The WebSocket that streams the cluster's status: a snapshot at once, then one each interval; no foreign web pages.
 // It must not know what a status holds.
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
@@ -14,6 +14,10 @@ import { type ClusterStatus, STATUS_PATH } from '../../protocol/status.ts';
 import type { Access } from './access.ts';
 import { endWithError } from './raw-error.ts';
 
+/** What pages of this controller offer; those that have a key add `espalier-key.KEY`. */
+const SUBPROTOCOL = 'espalier';
+const KEY_SUBPROTOCOL = /(?:^|,)\s*espalier-key\.([^\s,]+)/;
+
 /** RFC 6455: the endpoint is going away. */
 const GOING_AWAY = 1001;
 
@@ -24,6 +28,8 @@ export class StatusFeed {
     noServer: true,
     maxPayload: MAX_STATUS_INPUT_BYTES,
     perMessageDeflate: false,
+    // a browser that offers some wants one of them; a key among them is none
+    handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   });
   readonly #intervalMs: number;
   readonly #access: Access | undefined;
@@ -77,10 +83,12 @@ export class StatusFeed {
         `There is no WebSocket at ${path.slice(0, 200)}: it is at ${STATUS_PATH}.`,
       );
     }
-    const refusal = this.#access?.refusal(headers, 'client');
+    const refusal = this.#access?.refusal(withKey(headers), 'client');
     if (refusal) return refusal;
     const isAllowed = this.#access?.allowOrigins.includes(headers.origin ?? '') ?? false;
-    if (!isAllowed && isForeignOrigin(headers.origin, headers.host)) {
+    // who had to show a key is no foreign page, by whichever name it was reached
+    const hadToShow = this.#access !== undefined && this.#access.refusal({}, 'client') !== undefined;
+    if (!isAllowed && isForeignOrigin(headers.origin, headers.host, hadToShow)) {
       return new EspalierError(
         'foreign_origin',
         `Pages of ${headers.origin?.slice(0, 200)} may not read the status.`,
@@ -113,14 +121,21 @@ export class StatusFeed {
   }
 }
 
+/** Browsers let a page add no header to a WebSocket, but a key among its subprotocols. */
+function withKey(headers: IncomingHttpHeaders): IncomingHttpHeaders {
+  const key = KEY_SUBPROTOCOL.exec(headers['sec-websocket-protocol'] ?? '')?.[1];
+  if (key === undefined || headers.authorization !== undefined) return headers;
+  return { ...headers, authorization: `Bearer ${key}` };
+}
+
 /**
  * Whether a browser asks on behalf of another site's page: browsers let any page open a WebSocket to 127.0.0.1.
  * Names other than localhost are foreign too, since a site can point its own name at this machine.
  */
-function isForeignOrigin(origin: string | undefined, host: string | undefined): boolean {
+function isForeignOrigin(origin: string | undefined, host: string | undefined, isAnyName: boolean): boolean {
   if (origin === undefined) return false;
   const from = URL.parse(origin);
   if (!from || from.host !== host) return true;
   const name = from.hostname.replace(/^\[|\]$/g, '');
-  return name !== 'localhost' && isIP(name) === 0;
+  return !isAnyName && name !== 'localhost' && isIP(name) === 0;
 }

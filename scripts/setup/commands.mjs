@@ -67,6 +67,8 @@ export function invocations(command, args, { root, startDir, env = {} }) {
           args: [tool('typescript/bin/tsc'), '--noEmit', '-p', 'tsconfig.json', '--incremental', 'false'],
           cwd: root,
         },
+        // the web view knows a browser, and no Node.js
+        { args: [tool('typescript/bin/tsc'), '-p', 'controller/web/tsconfig.json'], cwd: root },
         { args: [tool('@biomejs/biome/bin/biome'), 'check', ...(args.length > 0 ? args : ['.'])], cwd: root },
       ];
     case 'package':

@@ -130,3 +130,24 @@ test('the status stream takes a key where requests do', async (t) => {
   await assert.rejects(open(bearer(SECRET.slice(1))), /401/);
   await open(bearer(client));
 });
+
+test('beyond this machine a browser shows its key among the subprotocols, by whichever name it came', async (t) => {
+  const { keys, port } = await start(t, { host: '0.0.0.0' });
+  const key = keys.create('phone', false);
+  const open = (protocols: string[], origin: string) => {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${STATUS_PATH}`, protocols, {
+      origin,
+      headers: { host: new URL(origin).host },
+    });
+    t.after(() => socket.terminate());
+    return socket;
+  };
+  const own = `http://studio-1.local:${port}`;
+  const socket = open(['espalier', `espalier-key.${key}`], own);
+  await once(socket, 'message');
+  assert.equal(socket.protocol, 'espalier', 'the key is not sent back');
+  for (const protocols of [['espalier'], ['espalier', 'espalier-key.none']]) {
+    const [error] = await once(open(protocols, own), 'error');
+    assert.match((error as Error).message, /401/);
+  }
+});

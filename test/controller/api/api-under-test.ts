@@ -56,6 +56,8 @@ export interface ApiUnderTest {
   url: string;
   source: ScriptedSource;
   setState(state: ClusterState, reason: string | null): void;
+  /** another status altogether */
+  setStatus(status: ClusterStatus): void;
   /** fills the status' events, to make it large */
   setEvents(events: ClusterStatus['events']): void;
   post(body: unknown, headers?: Record<string, string>, path?: string): Promise<Response>;
@@ -131,6 +133,9 @@ export async function startApi(
     source,
     setState: (state, reason) => {
       status = { ...status, state, reason };
+    },
+    setStatus: (next) => {
+      status = next;
     },
     setEvents: (events) => {
       status = { ...status, events };

@@ -56,11 +56,11 @@ test('the CLI runs where the user stands, tests where the checkout is', () => {
   assert.equal(invocations('test', [], elsewhere)[0]?.cwd, root);
 });
 
-test('a check is the types and the linter; a build runs nothing more', () => {
+test('a check is the types, those of the web view too, and the linter; a build runs nothing more', () => {
   const args = invocations('check', [], place).map((step) => step.args);
-  assert.equal(args.length, 2);
+  assert.equal(args.length, 3);
   assert.ok(args[0]?.includes('--noEmit'));
-  assert.deepEqual(args[1]?.slice(1), ['check', '.']);
+  assert.deepEqual(args[2]?.slice(1), ['check', '.']);
   assert.deepEqual(invocations('build', [], place), []);
   assert.deepEqual(invocations('package', [], { ...place, env: process.env })[0]?.args.slice(1, 4), [
     'pack',
