@@ -3,11 +3,12 @@
 import { z } from 'zod';
 import { FINDING_IDS } from './doctor-findings.ts';
 import { MAX_CHECK_FINDINGS } from './limits.ts';
+import { Shown } from './printable.ts';
 
 export const DOCTOR_PATH = '/cluster/v1/doctor';
 
-const Text = z.string().max(1_000);
-const Word = z.string().max(200);
+const Text = Shown(1_000);
+const Word = Shown(200);
 /** One command as its words, the program first: no shell reads it. */
 const Argv = z.array(z.string().max(400)).min(1).max(16);
 

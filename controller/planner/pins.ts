@@ -6,7 +6,7 @@ import type { PlannerNode, PlanRequest } from './inputs.ts';
 export function checkPins(request: PlanRequest): void {
   const { card, pins, nodes } = request;
   for (const [option, ids] of [
-    ['--nodes', pins?.nodes],
+    ['--order', pins?.nodes],
     ['--exclude', pins?.exclude],
   ] as const) {
     const unknown = ids?.find((id) => !nodes.some((node) => node.id === id));
@@ -18,13 +18,13 @@ export function checkPins(request: PlanRequest): void {
   if (pins?.nodes && new Set(pins.nodes).size !== pins.nodes.length) {
     throw new EspalierError(
       'bad_option',
-      '--nodes: each node can hold one stage only, but one is named twice',
+      '--order: each node can hold one stage only, but one is named twice',
     );
   }
   const both = pins?.nodes?.find((id) => pins.exclude?.includes(id));
   if (both !== undefined) {
     const name = nodes.find((node) => node.id === both)?.name;
-    throw new EspalierError('bad_option', `--exclude: ${name} is also among --nodes; name it in one of them`);
+    throw new EspalierError('bad_option', `--exclude: ${name} is also among --order; name it in one of them`);
   }
   if (pins?.layers) checkLayers(pins.layers, pins.nodes, card.layerCount);
 }
@@ -45,7 +45,7 @@ function checkLayers(layers: readonly number[], nodes: readonly string[] | undef
   if (nodes && nodes.length !== layers.length) {
     throw new EspalierError(
       'bad_option',
-      `--layers has ${layers.length} stages, but --nodes names ${nodes.length} nodes: there must be as many of each`,
+      `--layers has ${layers.length} stages, but --order names ${nodes.length} nodes: there must be as many of each`,
     );
   }
 }

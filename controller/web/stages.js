@@ -135,7 +135,7 @@ function fill({ root, parts, graph, history }, stage, node, isLimit) {
   const kv = stage.kvBytes ?? 0;
   set(
     'memory-text',
-    `${memory(stage.weightBytes)} weights + ${memory(stage.kvBytes)} KV of ${total > 0 ? memory(total) : UNMEASURED}`,
+    `${memory(stage.weightBytes)} + KV ${memory(stage.kvBytes)} of ${total > 0 ? memory(total) : UNMEASURED}`,
   );
   width('weights-bar', total > 0 ? stage.weightBytes / total : 0);
   width('kv-bar', total > 0 ? kv / total : 0);

@@ -32,11 +32,7 @@ export function agentCommand(exit: (code: number) => void): Command {
     )
     .option('-p, --port <port>', 'port that controllers connect to', parsePort, 7118)
     .option('-i, --interface <ip>', 'address of the network interface to advertise on with Bonjour')
-    .option(
-      '-m, --memory-limit <size>',
-      'the most that weights and KV may take here, like 64GB',
-      parseMemorySize,
-    )
+    .option('--memory-limit <size>', 'the most that weights and KV may take here, like 64GB', parseMemorySize)
     .addOption(clusterOption())
     .option('--show-code', 'print the code of the agent that runs with this ESPALIER_HOME, and end')
     .option(

@@ -12,7 +12,8 @@ interface Options {
   model?: string;
   maxTokens?: number;
   temperature?: number;
-  thinking?: boolean;
+  showThinking?: boolean;
+  json?: boolean;
 }
 
 export function chatCommand(exit: (code: number) => void): Command {
@@ -25,9 +26,10 @@ export function chatCommand(exit: (code: number) => void): Command {
     .argument('[question]', 'what to ask')
     .addOption(controllerOption())
     .option('-m, --model <id>', 'the model to ask (default: the one that the cluster serves)')
-    .option('-n, --max-tokens <count>', 'longest answer, thinking included', parseTokenCount)
+    .option('--max-tokens <count>', 'longest answer, thinking included', parseTokenCount)
     .option('-t, --temperature <number>', "0 is always the same; default: the model's own", parseTemperature)
-    .option('--thinking', 'show the thinking on standard error also when it is no terminal')
+    .option('--show-thinking', 'show the thinking on standard error also when it is no terminal')
+    .option('--json', 'print the whole answer as one JSON object, when it is complete')
     .addHelpText(
       'after',
       `
@@ -49,20 +51,25 @@ ${EXIT_CODES}
       const asker: Asker = {
         controllerUrl: parseControllerUrl(options.controller),
         settings: { model: options.model, maxTokens: options.maxTokens, temperature: options.temperature },
-        output: { stdout: process.stdout, stderr: process.stderr, thinking: options.thinking ?? false },
+        output: { stdout: process.stdout, stderr: process.stderr, thinking: options.showThinking ?? false },
       };
-      if (question === undefined && process.stdin.isTTY) {
+      if (question === undefined && process.stdin.isTTY && !options.json) {
         const { converse } = await import('./chat/conversation.ts');
         const screen = process.stdout.isTTY ? process.stdout : process.stderr;
         await converse({ ...asker, input: process.stdin, screen, onInterrupt });
-        exit(EXIT.ok);
-        return;
+        return exit(EXIT.ok);
       }
       const content = (question ?? (await readAll(process.stdin))).trim();
       if (content === '')
         throw new EspalierError('bad_option', 'there is no question: give one as an argument');
+      if (options.json) {
+        const { collectAnswer } = await import('./chat/collect-answer.ts');
+        const whole = await collectAnswer(asker, [{ role: 'user', content }], endingSignal());
+        console.log(JSON.stringify(whole, null, 2));
+        return exit(whole.cancelled ? 130 : EXIT.ok);
+      }
       const answer = await answering.printAnswer(asker, [{ role: 'user', content }], endingSignal());
-      exit(answer.cancelled ? 130 : EXIT.ok);
+      return exit(answer.cancelled ? 130 : EXIT.ok);
     });
 }
 

@@ -3,7 +3,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { Argument, Command } from 'commander';
+import { Argument, Command, Option } from 'commander';
 import { EspalierError } from '../../protocol/errors.ts';
 import type { Client, Endpoint } from './connect/client.ts';
 import { CLIENTS } from './connect/clients.ts';
@@ -18,6 +18,7 @@ interface Options {
   file?: string;
   yes?: boolean;
   check: boolean;
+  json?: boolean;
 }
 
 export function connectCommand(exit: (code: number) => void): Command {
@@ -33,10 +34,11 @@ export function connectCommand(exit: (code: number) => void): Command {
     .addOption(controllerOption())
     .option('-m, --model <id>', 'the model (default: the one that is deployed)')
     .option('-k, --key <key>', 'the API key, where one is needed')
-    .option('-w, --write', 'change the settings of the client')
+    .option('--write', 'change the settings of the client')
     .option('--file <path>', 'its settings file, where it is not at its usual place')
     .option('-y, --yes', 'write without asking')
     .option('--no-check', 'do not try the endpoint')
+    .addOption(new Option('--json', 'print one JSON object').conflicts('write'))
     .addHelpText(
       'after',
       `
@@ -55,11 +57,35 @@ ${EXIT_CODES}`,
       ]);
       const url = parseControllerUrl(options.controller);
       const { endpoint, hasTools } = await findEndpoint(url, options.model, options.key);
+      if (options.json) {
+        const checks = options.check ? await tried(client, endpoint) : [];
+        const { name: id, title } = client;
+        console.log(
+          JSON.stringify(
+            { client: id, title, endpoint, hasTools, steps: client.steps(endpoint), checks },
+            null,
+            2,
+          ),
+        );
+        return exit(checks.some(({ problem }) => problem !== null) ? EXIT.error : EXIT.ok);
+      }
       console.log(`${client.title}\n\n${client.steps(endpoint)}\n`);
       const isRight = !options.check || (await check(client, endpoint, hasTools));
       if (options.write) await write(client, endpoint, options);
-      exit(isRight ? EXIT.ok : EXIT.error);
+      return exit(isRight ? EXIT.ok : EXIT.error);
     });
+}
+
+/** Each path that the client asks, and what is wrong with the answer; null where nothing is. */
+async function tried(
+  { ways }: Client,
+  endpoint: Endpoint,
+): Promise<{ path: string; problem: string | null }[]> {
+  const { askInItsWay } = await import('./connect/ask.ts');
+  const checks: { path: string; problem: string | null }[] = [];
+  for await (const { path, problem } of askInItsWay(endpoint, ways))
+    checks.push({ path, problem: problem ?? null });
+  return checks;
 }
 
 /** @returns whether the client would be answered */

@@ -23,7 +23,7 @@ export function dashboardCommand(exit: (code: number) => void): Command {
     .addOption(controllerOption())
     .option('--once', 'print one line and end')
     .option('--json', 'print a JSON object (as in `espalier status --json`) per interval, one a line')
-    .option('-i, --interval <seconds>', 'between two lines or objects (default: 2)', parseIntervalMs)
+    .option('--interval <seconds>', 'between two lines or objects (default: 2)', parseIntervalMs)
     .addHelpText(
       'after',
       `

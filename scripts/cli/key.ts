@@ -26,10 +26,12 @@ export function keyCommand(exit: (code: number) => void): Command {
         'how its client is shown the thinking, unless a request says: apart, in the text, or not at all',
       ).choices(KEY_THINKING),
     )
+    .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
-    .action((name: string, { admin = false, thinking }: { admin?: boolean } & Partial<KeyPurpose>) => {
+    .action((name: string, options: { admin?: boolean; json?: boolean } & Partial<KeyPurpose>) => {
+      const { admin = false, json = false, thinking } = options;
       const key = open().create(name, { isAdmin: admin, thinking });
-      console.log(key);
+      console.log(json ? JSON.stringify({ name, isAdmin: admin, thinking, key }, null, 2) : key);
       console.error('It is shown only now: what is kept is a hash of it.');
       exit(EXIT.ok);
     });
@@ -53,11 +55,12 @@ export function keyCommand(exit: (code: number) => void): Command {
     });
   const revoke = new Command('revoke')
     .summary('a key opens nothing any more, at once')
-    .argument('<name>')
+    .argument('<name>', 'as it is listed')
+    .option('--json', 'print one JSON object')
     .addHelpText('after', EXAMPLES)
-    .action((name: string) => {
+    .action((name: string, { json = false }: { json?: boolean }) => {
       open().revoke(name);
-      console.log(`${name} is revoked.`);
+      console.log(json ? JSON.stringify({ revoked: name }, null, 2) : `${name} is revoked.`);
       exit(EXIT.ok);
     });
   return new Command('key')

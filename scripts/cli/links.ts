@@ -17,7 +17,7 @@ export function linksCommand(exit: (code: number) => void): Command {
         'comes, when its network changes, and every half hour, but never while a request runs.',
     )
     .addOption(controllerOption())
-    .option('-m, --measure', 'measure all of them again first')
+    .option('--measure', 'measure all of them again first')
     .option('--json', 'print one JSON object with everything')
     .addHelpText(
       'after',

@@ -55,6 +55,10 @@ export function parseIncidentCount(text: string): number {
   return parseInteger(text, 1, MAX_INCIDENTS, `a number of incidents from 1 to ${MAX_INCIDENTS}`);
 }
 
+export function parseRounds(text: string): number {
+  return parseInteger(text, 1, 1_000, 'a number of rounds from 1 to 1000');
+}
+
 const MEMORY_UNITS = { mb: 2 ** 20, gb: 2 ** 30, tb: 2 ** 40 } as const;
 
 /** `64GB` or `0.5 TB`, in the units in which memory is sold: 1 GB is 2^30 bytes. */

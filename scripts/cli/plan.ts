@@ -21,14 +21,14 @@ interface Options {
   goal?: Goal;
   context?: number;
   streams?: number;
-  nodes?: string[];
+  order?: string[];
   layers?: number[];
   exclude?: string[];
   json?: boolean;
 }
 
 /** What only a plan on paper can be asked. */
-const PAPER_OPTIONS = ['model', 'goal', 'context', 'streams', 'nodes', 'layers', 'exclude'] as const;
+const PAPER_OPTIONS = ['model', 'goal', 'context', 'streams', 'order', 'layers', 'exclude'] as const;
 
 export function planCommand(exit: (code: number) => void): Command {
   return new Command('plan')
@@ -55,7 +55,7 @@ export function planCommand(exit: (code: number) => void): Command {
       `conversations at once (default: ${DEFAULT_PLANNING.streams})`,
       parseStreamCount,
     )
-    .option('--nodes <names>', 'use exactly these nodes, first stage first', parseNames)
+    .option('--order <names>', 'use exactly these nodes, first stage first', parseNames)
     .option('--layers <counts>', 'layers of each stage, like 20,21,20', parseLayerCounts)
     .option('--exclude <names>', 'leave these nodes out', parseNames)
     .option('--json', 'print one JSON value with everything')
@@ -69,7 +69,7 @@ Examples:
   espalier plan --hardware "M4 Max 128GB + M4 Pro mini 64GB, wifi" --model deepseek-r1-distill-llama-70b-8bit --goal latency
   espalier plan --json | jq '.stages[] | {node, range, memory}'
 
-Every speed is predicted. Macs of --hardware are named like m2-ultra-1 (for --nodes and --exclude).
+Every speed is predicted. Macs of --hardware are named like m2-ultra-1 (for --order and --exclude).
 ${EXIT_CODES}`,
     )
     .action(async (options: Options) => {
@@ -107,7 +107,7 @@ async function planOnPaper(options: Options, hardware: readonly string[]): Promi
     goal: options.goal ?? DEFAULT_PLANNING.goal,
     contextTokens: options.context ?? DEFAULT_PLANNING.contextTokens,
     streams: options.streams ?? DEFAULT_PLANNING.streams,
-    pins: { nodes: options.nodes, layers: options.layers, exclude: options.exclude },
+    pins: { nodes: options.order, layers: options.layers, exclude: options.exclude },
   };
   const [only, ...others] = hardware;
   if (only !== undefined && others.length === 0) {

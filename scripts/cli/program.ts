@@ -3,7 +3,9 @@ import { Command, CommanderError } from 'commander';
 import { asEspalierError, EspalierError, explain } from '../../protocol/errors.ts';
 import { agentCommand } from './agent.ts';
 import { ApiError } from './api-error.ts';
+import { benchCommand } from './bench.ts';
 import { chatCommand } from './chat.ts';
+import { completionCommand } from './completion.ts';
 import { connectCommand } from './connect.ts';
 import { controllerCommand } from './controller.ts';
 import { dashboardCommand } from './dashboard.ts';
@@ -21,12 +23,13 @@ import { statusCommand } from './status.ts';
 import { tokenCommand } from './token.ts';
 import { traceCommand } from './trace.ts';
 import { unpairCommand } from './unpair.ts';
+import { upCommand } from './up.ts';
 
 const EXAMPLES = `
 Examples:
   espalier demo                          a cluster of three agents on this machine, with its dashboard
-  espalier controller --model ~/models/DeepSeek-R1-4bit --nodes 6
-  espalier agent                         on every Mac that takes part
+  espalier up controller --model ~/models/DeepSeek-R1-4bit --nodes 6
+  espalier up agent                      on every Mac that takes part; later \`espalier up\` alone
   espalier pair studio-2                 let it in, with the code that it shows
   espalier chat "How many r's are in strawberry?"
   espalier connect claude-code           what a client needs to use the cluster
@@ -35,6 +38,7 @@ Examples:
   espalier trace                         why it is slow
   espalier links                         how fast the links between the nodes are, and what to mend
   espalier incidents                     what went wrong, and what was done about it
+  espalier doctor                        what there is to mend, here and on all nodes
   espalier facts                         what this machine is
 
 State lies under ESPALIER_HOME (default ~/.espalier).
@@ -45,9 +49,12 @@ export function buildProgram(exit: (code: number) => void): Command {
   const program = new Command('espalier')
     .description('Turns the Macs on a home network into one machine that runs DeepSeek R1.')
     .version(packageFacts().version)
+    // so that `up` can pass options on
+    .enablePositionalOptions()
     .addHelpText('after', EXAMPLES);
   const commands = [
     demoCommand,
+    upCommand,
     controllerCommand,
     agentCommand,
     pairCommand,
@@ -64,6 +71,8 @@ export function buildProgram(exit: (code: number) => void): Command {
     factsCommand,
     tokenCommand,
     keyCommand,
+    benchCommand,
+    completionCommand,
   ];
   for (const create of commands) program.addCommand(create(exit));
   // settings are not handed down by addCommand

@@ -11,6 +11,7 @@ export function tokenCommand(exit: (code: number) => void): Command {
       `Prints a token by which one agent joins without a code. It counts once, and for ${JOIN_TOKEN_MS / 3_600_000} hours. ` +
         'Run it as the user and with the ESPALIER_HOME of the controller, which need not run.',
     )
+    .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
       `
@@ -18,7 +19,7 @@ Examples:
   espalier token create | ssh studio-3 espalier agent --join -
 ${EXIT_CODES}`,
     )
-    .action(async () => {
+    .action(async ({ json = false }: { json?: boolean }) => {
       const [{ JoinTokens }, { loadIdentity }, { formatJoinToken }] = await Promise.all([
         import('../../controller/trust/join-tokens.ts'),
         import('../../protocol/identity.ts'),
@@ -26,7 +27,8 @@ ${EXIT_CODES}`,
       ]);
       const home = espalierHome();
       const { fingerprint } = await loadIdentity(home, 'controller');
-      console.log(formatJoinToken(new JoinTokens(home, fingerprint).create()));
+      const token = formatJoinToken(new JoinTokens(home, fingerprint).create());
+      console.log(json ? JSON.stringify({ token }, null, 2) : token);
       exit(EXIT.ok);
     });
   return new Command('token')

@@ -11,6 +11,7 @@ interface Options {
   controller: string;
   steps: number;
   output: string;
+  json?: boolean;
 }
 
 export function traceCommand(exit: (code: number) => void): Command {
@@ -24,6 +25,7 @@ export function traceCommand(exit: (code: number) => void): Command {
     .addOption(controllerOption())
     .option('-s, --steps <count>', 'how many of the last steps', parseStepCount, DEFAULT_TRACE_STEPS)
     .option('-o, --output <file>', 'where to write, over what is there; - is standard output', DEFAULT_FILE)
+    .option('--json', 'print what is told of the steps as one JSON object')
     .addHelpText(
       'after',
       `
@@ -52,7 +54,8 @@ ${EXIT_CODES}`,
         return exit(EXIT.ok);
       }
       await writeTrace(options.output, text);
-      console.log(`${report}\n\nWritten to ${options.output}: open it in https://ui.perfetto.dev`);
+      const told = `${report}\n\nWritten to ${options.output}: open it in https://ui.perfetto.dev`;
+      console.log(options.json ? JSON.stringify(metadata, null, 2) : told);
       return exit(EXIT.ok);
     });
 }

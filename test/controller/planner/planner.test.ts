@@ -212,13 +212,13 @@ describe('pins', () => {
   test('what cannot be kept is said', () => {
     const refused = (pins: PlanRequest['pins'], message: RegExp) =>
       assert.throws(() => makePlan(request({ pins })), { code: 'bad_option', message });
-    refused({ nodes: ['a', 'x'] }, /--nodes: there is no node x; there are: a, b, c/);
+    refused({ nodes: ['a', 'x'] }, /--order: there is no node x; there are: a, b, c/);
     refused({ nodes: ['a', 'a'] }, /named twice/);
-    refused({ nodes: ['a'], exclude: ['a'] }, /a is also among --nodes/);
+    refused({ nodes: ['a'], exclude: ['a'] }, /a is also among --order/);
     refused({ exclude: ['x'] }, /--exclude: there is no node x/);
     refused({ layers: [5, 5] }, /--layers 5,5: they add up to 10, but the model has 12 layers/);
     refused({ layers: [12, 0] }, /at least one a stage/);
-    refused({ layers: [6, 6], nodes: ['a'] }, /2 stages, but --nodes names 1/);
+    refused({ layers: [6, 6], nodes: ['a'] }, /2 stages, but --order names 1/);
   });
 
   test('pins that leave too little: not_enough_nodes', () => {

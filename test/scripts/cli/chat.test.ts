@@ -25,7 +25,7 @@ test('in a pipe standard output holds the answer alone, and the thinking is left
 
 test('--thinking puts the thinking on standard error, in words where there is no colour', async () => {
   const server = await serve(answer(['Let me ', 'count.'], ['3.']));
-  const result = await run(['chat', 'how many?', '--thinking', '--controller', server.url]);
+  const result = await run(['chat', 'how many?', '--show-thinking', '--controller', server.url]);
   assert.deepEqual(result, { code: 0, stdout: '3.', stderr: 'Thinking…\nLet me count.\n…done thinking.\n' });
 });
 
@@ -38,7 +38,7 @@ test('the question is read from a pipe', async () => {
 
 test('options go to the API under its names; what is not given is left to the model', async () => {
   const server = await serve(answer([], ['yes']));
-  await run(['chat', 'x', '-m', 'r1', '-n', '20', '-t', '0', '--controller', server.url]);
+  await run(['chat', 'x', '-m', 'r1', '--max-tokens', '20', '-t', '0', '--controller', server.url]);
   await run(['chat', 'x', '--controller', server.url]);
   const [given, plain] = server.requests;
   assert.deepEqual([given?.model, given?.max_tokens, given?.temperature], ['r1', 20, 0]);

@@ -71,7 +71,7 @@ test('--json: the whole plan; --goal, --context, --streams and pins change it', 
   const pinned = await json(
     '-w',
     SIX,
-    '--nodes',
+    '--order',
     'm2-ultra-4, m2-ultra-2,m2-ultra-1',
     '--layers',
     '20,21,20',
@@ -134,8 +134,8 @@ test('wrong usage: exit code 2, the option and an example', async () => {
     /"six macs" is not understood: .*"6x Mac Studio M2 Ultra 192GB, thunderbolt ring"/,
   );
   await refused(['-w', SIX, '--layers', '20,x'], /It takes layers of each stage, like 20,21,20/);
-  await refused(['-w', SIX, '--nodes', 'a,,b'], /It takes names with commas between/);
-  await refused(['-w', SIX, '--nodes', 'studio-1'], /there is no node studio-1; there are: m2-ultra-1, /);
+  await refused(['-w', SIX, '--order', 'a,,b'], /It takes names with commas between/);
+  await refused(['-w', SIX, '--order', 'studio-1'], /there is no node studio-1; there are: m2-ultra-1, /);
   await refused(['-w', SIX, '--goal', 'speed'], /Allowed choices are throughput, latency/);
   await refused(['-w', SIX, '--context', '200000'], /deepseek-r1-4bit knows at most 163840 tokens/);
   await refused(['--goal', 'latency'], /--goal asks for another plan than the one in force: add --hardware/);
