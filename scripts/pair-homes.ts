@@ -1,5 +1,5 @@
 // Pairs a controller and agents whose homes are all on this machine, before they start: whoever may write both homes needs
-// no code. For benches and tests; it must not know how pairing works over a network.
+// no code. For `espalier up`, benches and tests; it must not know how pairing works over a network.
 import { ControllerPin } from '../agent/trust/controller-pin.ts';
 import { NodePins } from '../controller/trust/node-pins.ts';
 import { loadIdentity } from '../protocol/identity.ts';

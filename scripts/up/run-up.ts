@@ -1,15 +1,17 @@
 // `espalier up`: brings up what a home is, each role a process of its own, and ends all of them in order when it is told to or
 // when one of them ends. A service manager starts it again.
 import { mkdirSync } from 'node:fs';
+import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { shownCode } from '../../agent/trust/code.ts';
+import { ControllerPin } from '../../agent/trust/controller-pin.ts';
 import { asEspalierError, EspalierError, explain } from '../../protocol/errors.ts';
 import { SUPERVISED_STOP_MS } from '../../protocol/supervised.ts';
 import { type Service, startService } from '../demo/child.ts';
 import { endInOrder } from '../demo/end-in-order.ts';
 import { aborted, listenForEnd } from '../demo/ending.ts';
-import { joinArguments } from '../demo/join.ts';
+import { pairHomes } from '../pair-homes.ts';
 import { type RememberedRoles, ROLES, type UpRole } from './roles.ts';
 
 const CLI = fileURLToPath(new URL('../cli/main.js', import.meta.url));
@@ -24,16 +26,12 @@ export async function runUp(home: string, roles: RememberedRoles): Promise<numbe
   const services = new Map<UpRole, Service>();
   try {
     const logs = logFolder(home);
-    const joining = await joinOwn(home, roles);
+    await pairOwn(home, roles);
     for (const role of ROLES) {
       const args = roles[role];
       if (!args) continue;
-      const extra = role === 'agent' ? joining : { args: [], env: {} };
-      const service = startService({
-        ...{ name: role, cliPath: CLI, home, logPath: join(logs, `${role}.log`) },
-        args: [role, ...args, ...extra.args],
-        env: extra.env,
-      });
+      const logPath = join(logs, `${role}.log`);
+      const service = startService({ name: role, cliPath: CLI, args: [role, ...args], home, logPath });
       services.set(role, service);
     }
     const ended = Promise.race(
@@ -56,13 +54,10 @@ export async function runUp(home: string, roles: RememberedRoles): Promise<numbe
   }
 }
 
-/** An agent beside its controller needs no code: whoever may write both homes may pair them. */
-async function joinOwn(
-  home: string,
-  { controller, agent }: RememberedRoles,
-): Promise<{ args: string[]; env: Record<string, string> }> {
-  if (!controller || !agent || agent.includes('--join')) return { args: [], env: {} };
-  return joinArguments(home, home);
+/** An agent beside its controller needs no code: whoever may write both homes may pair them. One that has a controller keeps it. */
+async function pairOwn(home: string, { controller, agent }: RememberedRoles): Promise<void> {
+  if (!controller || !agent || agent.includes('--join') || ControllerPin.open(home).pin) return;
+  await pairHomes(home, [{ home, name: hostname().replace(/\..*$/, '') }]);
 }
 
 async function tellWhatRuns(

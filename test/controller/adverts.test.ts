@@ -53,7 +53,14 @@ test('a flood of adverts is dialled a few at a time, and forgotten; paired nodes
   controller.pins.add({ fingerprint, name: 'studio-2', pairedAt: new Date().toISOString() });
   const never = () => assert.fail('nobody is there');
   const listener = {
-    ...{ onConnected: never, onMachine: never, onLost: never, onEvent: never, onProbe: never },
+    ...{
+      onConnected: never,
+      onMachine: never,
+      onLost: never,
+      onEvent: never,
+      onProbe: never,
+      onCheck: never,
+    },
     onRefused: () => undefined,
   };
   const log = pino({ level: 'silent' });

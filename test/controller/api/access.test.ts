@@ -133,7 +133,7 @@ test('the status stream takes a key where requests do', async (t) => {
 
 test('beyond this machine a browser shows its key among the subprotocols, by whichever name it came', async (t) => {
   const { keys, port } = await start(t, { host: '0.0.0.0' });
-  const key = keys.create('phone', false);
+  const key = keys.create('phone', { isAdmin: false });
   const open = (protocols: string[], origin: string) => {
     const socket = new WebSocket(`ws://127.0.0.1:${port}${STATUS_PATH}`, protocols, {
       origin,

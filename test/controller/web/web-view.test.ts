@@ -145,7 +145,7 @@ describe('in a browser', { skip: skipBrowser }, () => {
 
   test('off loopback: a key opens it, and is in no address', async (t) => {
     const keys = new ApiKeys(tempHome());
-    const key = keys.create('phone', false);
+    const key = keys.create('phone', { isAdmin: false });
     const access = new Access({ host: '0.0.0.0', secret: 's'.repeat(43), keys, allowOrigins: [] });
     const api = await startApi(t, { access, statusIntervalMs: 50 });
     api.setStatus(sampleStatus());
