@@ -6,9 +6,10 @@ import { drawGraph } from './graph.js';
 import { Stages } from './stages.js';
 import { followStatus } from './stream.js';
 
-/** Five minutes of the stream's two snapshots a second; a page that was just opened shows half a minute larger. */
-const HISTORY = 600;
-const LEAST_HISTORY = 60;
+/** Five minutes, a value a second; a page that was just opened shows half a minute larger. */
+const HISTORY = 300;
+const LEAST_HISTORY = 30;
+const SAMPLE_MS = 900;
 const EVENTS_SHOWN = 12;
 const FINDINGS_SHOWN = 8;
 const GOOD = new Set(['serving']);
@@ -20,6 +21,8 @@ const history = [];
 /** @type {any} */
 let last;
 let isPaused = false;
+/** by the controller's clock */
+let sampledAt = 0;
 let shownEvents = '';
 let shownFindings = '';
 
@@ -138,9 +141,14 @@ function showTrouble(text) {
 
 const stream = followStatus({
   snapshot(status) {
+    const isDue = !last || Math.abs(status.at - sampledAt) >= SAMPLE_MS;
     last = status;
-    history.push(status.tokensPerSecond);
-    if (history.length > HISTORY) history.shift();
+    if (isDue) {
+      sampledAt = status.at;
+      history.push(status.tokensPerSecond);
+      if (history.length > HISTORY) history.shift();
+      stages.sample(status);
+    }
     if (!isPaused) show(status);
   },
   gone(why) {

@@ -5,12 +5,12 @@ import { duration, layers, memory, number, percent, UNMEASURED } from './format.
 import { drawGraph, newGraph } from './graph.js';
 
 /** A minute. */
-const ROOM = 120;
-const LEAST_ROOM = 30;
+const ROOM = 60;
+const LEAST_ROOM = 20;
 /** A stage limits the others when its step takes at least this many times as long as the mean. */
 const LIMIT_SHARE = 1.1;
 
-/** @typedef {{ root: HTMLElement, parts: Record<string, HTMLElement>, graph: SVGElement, history: number[] }} Card */
+/** @typedef {{ root: HTMLElement, parts: Record<string, HTMLElement>, graph: SVGElement }} Card */
 
 export class Stages {
   /** @param {HTMLElement} list @param {HTMLElement} strip */
@@ -19,6 +19,20 @@ export class Stages {
     this.strip = strip;
     /** @type {Map<string, Card>} */
     this.cards = new Map();
+    /** @type {Map<string, number[]>} */
+    this.histories = new Map();
+  }
+
+  /** Takes down what the graphs show, once a second. @param {any} status */
+  sample({ stages }) {
+    for (const { nodeId, tokensPerSecond } of stages) {
+      const history = this.histories.get(nodeId) ?? [];
+      this.histories.set(nodeId, history);
+      history.push(tokensPerSecond ?? 0);
+      if (history.length > ROOM) history.shift();
+    }
+    const present = new Set(stages.map((/** @type {any} */ { nodeId }) => nodeId));
+    for (const nodeId of this.histories.keys()) if (!present.has(nodeId)) this.histories.delete(nodeId);
   }
 
   /** @param {any} status */
@@ -35,6 +49,8 @@ export class Stages {
       }
       const node = status.nodes.find((/** @type {any} */ one) => one.id === stage.nodeId);
       fill(card, stage, node, stage === limiting);
+      const history = this.histories.get(key) ?? [];
+      drawGraph(card.graph, history, Math.max(LEAST_ROOM, history.length));
       const at = this.list.children[stage.index];
       if (at !== card.root) this.list.insertBefore(card.root, at ?? null);
     }
@@ -108,11 +124,11 @@ function newCard() {
     meter('gpu', 'GPU', ['gpu-bar']),
     part('hop', 'p', 'hop'),
   ]);
-  return { root, parts, graph, history: [] };
+  return { root, parts, graph };
 }
 
 /** @param {Card} card @param {any} stage @param {any} node @param {boolean} isLimit */
-function fill({ root, parts, graph, history }, stage, node, isLimit) {
+function fill({ root, parts }, stage, node, isLimit) {
   const set = (/** @type {string} */ name, /** @type {string} */ text) =>
     setText(/** @type {HTMLElement} */ (parts[name]), text);
   const width = (/** @type {string} */ name, /** @type {number | null | undefined} */ share) => {
@@ -145,9 +161,6 @@ function fill({ root, parts, graph, history }, stage, node, isLimit) {
   set('gpu-text', percent(gpu));
   width('gpu-bar', gpu);
   set('hop', hopText(stage));
-  history.push(stage.tokensPerSecond ?? 0);
-  if (history.length > ROOM) history.shift();
-  drawGraph(graph, history, Math.max(LEAST_ROOM, history.length));
 }
 
 /** @param {any} stage */

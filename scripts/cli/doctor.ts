@@ -1,5 +1,5 @@
 // `espalier doctor`: checks this machine and, through the controller, all of them; with --fix it mends here what can be undone.
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import type { Finding } from '../../protocol/doctor.ts';
 import { espalierHome } from '../../protocol/home.ts';
 import { DOCTOR_EXIT_CODES, EXIT } from './exit-codes.ts';
@@ -25,7 +25,7 @@ export function doctorCommand(exit: (code: number) => void): Command {
     .option('--local', 'check this machine only; ask no controller')
     .option('--fix', 'mend on this machine what can be undone, after showing it')
     .option('-y, --yes', 'with --fix: do not ask')
-    .option('--json', 'print one JSON object with everything')
+    .addOption(new Option('--json', 'print one JSON object with everything').conflicts('fix'))
     .addHelpText(
       'after',
       `
@@ -46,7 +46,7 @@ ${DOCTOR_EXIT_CODES}`,
       ]);
       const home = espalierHome();
       const examined = await examine(home, options.local ? undefined : options.controller);
-      if (options.json && !options.fix) console.log(JSON.stringify(examined, null, 2));
+      if (options.json) console.log(JSON.stringify(examined, null, 2));
       else console.log(doctorReport(examined));
       if (options.fix) {
         const { mend } = await import('./doctor/mend.ts');
