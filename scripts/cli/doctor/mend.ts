@@ -65,17 +65,19 @@ async function apply(
   fix: Fix,
   { home, isRoot = process.getuid?.() === 0 }: MendOptions,
 ): Promise<boolean> {
-  const { apply: commands, undo, needsRoot } = fix;
-  for (const [index, argv] of commands.entries()) {
-    const [file = '', ...args] = needsRoot && !isRoot ? ['sudo', ...argv] : argv;
+  const asRun = (argv: readonly string[]) => (fix.needsRoot && !isRoot ? ['sudo', ...argv] : argv);
+  for (const [index, argv] of fix.apply.entries()) {
+    const [file = '', ...args] = asRun(argv);
     const result = await execa(file, args, { stdio: 'inherit', reject: false, timeout: COMMAND_TIMEOUT_MS });
     if (result.failed) {
       console.error(`✗ ${commandLine(argv, fix)}: ${result.shortMessage}`);
       return false;
     }
     // from its first command on there is something to undo
-    if (index === 0)
-      recordChange(home, { time: new Date().toISOString(), finding: id, apply: commands, undo });
+    if (index > 0) continue;
+    // as they were run, so that nobody has to know later whether they need root
+    const [apply, undo] = [fix.apply.map(asRun), fix.undo.map(asRun)];
+    recordChange(home, { time: new Date().toISOString(), finding: id, apply, undo });
   }
   console.log(`✓ ${fix.description}`);
   return true;
