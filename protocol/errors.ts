@@ -139,6 +139,15 @@ export const ERRORS = {
     status: 500,
     solve: 'Do what the message says: it names the file, what is wrong with it, and what its loss means.',
   },
+  system_change_failed: {
+    status: 500,
+    solve:
+      'The message has the command and its answer: run it by hand to see more, or leave this change out. `espalier setup --undo` takes back what was changed.',
+  },
+  service_failed: {
+    status: 500,
+    solve: 'Look at `espalier service logs`, mend what it names, then `espalier service install` again.',
+  },
   bad_option: { status: 400, solve: 'See --help for the values that the option takes.' },
   controller_unreachable: {
     status: 503,

@@ -59,6 +59,10 @@ export function parseRounds(text: string): number {
   return parseInteger(text, 1, 1_000, 'a number of rounds from 1 to 1000');
 }
 
+export function parseLineCount(text: string): number {
+  return parseInteger(text, 1, 100_000, 'a number of lines from 1 to 100000');
+}
+
 const MEMORY_UNITS = { mb: 2 ** 20, gb: 2 ** 30, tb: 2 ** 40 } as const;
 
 /** `64GB` or `0.5 TB`, in the units in which memory is sold: 1 GB is 2^30 bytes. */

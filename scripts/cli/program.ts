@@ -19,6 +19,7 @@ import { linksCommand } from './links.ts';
 import { packageFacts } from './package-root.ts';
 import { pairCommand } from './pair.ts';
 import { planCommand } from './plan.ts';
+import { serviceCommand } from './service.ts';
 import { statusCommand } from './status.ts';
 import { tokenCommand } from './token.ts';
 import { traceCommand } from './trace.ts';
@@ -40,6 +41,7 @@ Examples:
   espalier incidents                     what went wrong, and what was done about it
   espalier doctor                        what there is to mend, here and on all nodes
   espalier facts                         what this machine is
+  espalier service install agent         keep it running, from the start of this Mac on
 
 State lies under ESPALIER_HOME (default ~/.espalier).
 \`espalier help COMMAND\` says more about one command.`;
@@ -57,6 +59,7 @@ export function buildProgram(exit: (code: number) => void): Command {
     upCommand,
     controllerCommand,
     agentCommand,
+    serviceCommand,
     pairCommand,
     unpairCommand,
     dashboardCommand,

@@ -1,0 +1,165 @@
+// The services of this home, whatever keeps them running: what installing one would change, its state, and its end. It
+// shows and asks nothing; system changes are made by scripts/system-changes.
+import { existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { daemonPath } from '../../agent/checks/changes/launch-daemon.ts';
+import { EspalierError } from '../../protocol/errors.ts';
+import type { SystemChange } from '../../protocol/system-change.ts';
+import { applyChange, type ChangeTools, undoChange } from '../system-changes/change-system.ts';
+import { findProcess, startInBackground, stopProcess } from './background.ts';
+import { launchdLabel, launchdService, parseLaunchctlPrint } from './launchd-service.ts';
+import { readServices, saveService } from './saved-services.ts';
+import { type ServiceHow, ServiceName, type ServiceSpec, serviceLog, serviceSpec } from './service-spec.ts';
+import { parseSystemctlShow, systemdService, unitName, unitPath } from './systemd-service.ts';
+
+export interface ServiceState {
+  name: ServiceName;
+  /** null: it is no service here, but may run all the same, started by hand */
+  how: ServiceHow | null;
+  pid: number | null;
+  args: readonly string[];
+}
+
+export interface ServiceTools extends ChangeTools {
+  /** ESPALIER_HOME */
+  home: string;
+  /** as process.platform */
+  platform: string;
+}
+
+/** What keeps services running from the start of this machine on; undefined where nothing that is known here does. */
+export function systemHow(
+  platform: string = process.platform,
+): Exclude<ServiceHow, 'background'> | undefined {
+  if (platform === 'darwin') return 'launchd';
+  // sd_booted(3)
+  return platform === 'linux' && existsSync('/run/systemd/system') ? 'systemd' : undefined;
+}
+
+/**
+ * What installing a service changes of the system; undefined for one in the background.
+ * @throws EspalierError bad_option where this machine has no such system
+ */
+export async function serviceChange(
+  spec: ServiceSpec,
+  how: ServiceHow,
+  { run, platform }: Pick<ServiceTools, 'run' | 'platform'>,
+): Promise<SystemChange | undefined> {
+  if (how !== 'background' && how !== systemHow(platform)) {
+    throw new EspalierError('bad_option', `--how ${how}: this machine does not run it; take --how background`);
+  }
+  const folder = join(spec.home, 'system-changes', `service-${spec.name}`);
+  if (how === 'launchd') {
+    const label = launchdLabel(spec.name);
+    const printed = await run(['/bin/launchctl', 'print', `system/${label}`]);
+    const now = { file: await textOf(daemonPath(label)), isLoaded: printed.exitCode === 0 };
+    return launchdService(spec, now, folder);
+  }
+  return how === 'systemd' ? systemdService(spec, await textOf(unitPath(spec.name)), folder) : undefined;
+}
+
+/**
+ * Installs a service, or upgrades it: what runs of it is ended first, in good order.
+ * @param change as `serviceChange` told, and the user has seen
+ * @param extra of the environment of a service in the background, for this start alone
+ * @throws EspalierError bad_option where the system keeps it running in another way, service_failed, system_change_failed,
+ *   home_not_writable, home_damaged
+ */
+export async function installService(
+  spec: ServiceSpec,
+  how: ServiceHow,
+  change: SystemChange | undefined,
+  tools: ServiceTools,
+  extra: Record<string, string> = {},
+): Promise<void> {
+  const { name, home, args } = spec;
+  const before = readServices(home)[name]?.how;
+  if (before !== undefined && before !== 'background' && before !== how) {
+    throw new EspalierError(
+      'bad_option',
+      `the ${name} is kept running by ${before} here: \`espalier service uninstall ${name}\` first`,
+    );
+  }
+  if (how === 'background' || before !== how) await stopProcess(home, name);
+  await mkdir(dirname(serviceLog(home, name)), { recursive: true, mode: 0o700 });
+  if (change === undefined) await startInBackground(spec, extra);
+  else await applyChange(change, tools);
+  saveService(home, name, { how, args: [...args] });
+}
+
+/**
+ * Ends a service and takes it away. Its keys, its pairing and its logs stay.
+ * @returns false where there was none
+ * @throws EspalierError service_failed, system_change_failed, home_not_writable, home_damaged
+ */
+export async function uninstallService(name: ServiceName, tools: ServiceTools): Promise<boolean> {
+  const { home, journal } = tools;
+  const saved = readServices(home)[name];
+  const record = journal.read().find(({ id }) => id === `service-${name}`);
+  if (record) await undoChange(record, tools);
+  if (saved?.how === 'background') await stopProcess(home, name);
+  saveService(home, name, undefined);
+  return saved !== undefined || record !== undefined;
+}
+
+/** How both services of this home are. @throws EspalierError home_damaged */
+export async function serviceStates(tools: ServiceTools): Promise<ServiceState[]> {
+  const saved = readServices(tools.home);
+  return Promise.all(
+    ServiceName.options.map(async (name) => {
+      const { how = null, args = [] } = saved[name] ?? {};
+      return { name, how, args, pid: await pidOf(name, how, tools) };
+    }),
+  );
+}
+
+/**
+ * The arguments with which a service is to run.
+ * @param given those of the command line; none takes those of the last time
+ */
+export function argsFor(name: ServiceName, given: readonly string[], home: string): readonly string[] {
+  return given.length > 0 ? given : (readServices(home)[name]?.args ?? []);
+}
+
+/**
+ * Starts a service anew with other arguments, in the way in which it is kept running.
+ * @throws EspalierError service_failed when it is no service of this home; what `installService` throws
+ */
+export async function restartService(
+  name: ServiceName,
+  args: readonly string[],
+  tools: ServiceTools,
+): Promise<void> {
+  const saved = readServices(tools.home)[name];
+  if (!saved) {
+    throw new EspalierError(
+      'service_failed',
+      `the ${name} of ${tools.home} was started by hand: start it again with \`espalier ${name} ${args.join(' ')}\``,
+    );
+  }
+  const spec = serviceSpec(name, args, tools.home);
+  await installService(spec, saved.how, await serviceChange(spec, saved.how, tools), tools);
+}
+
+async function pidOf(name: ServiceName, how: ServiceHow | null, tools: ServiceTools): Promise<number | null> {
+  const byHand = async () => (await findProcess(tools.home, name)) ?? null;
+  if (how === 'launchd') {
+    const { output } = await tools.run(['/bin/launchctl', 'print', `system/${launchdLabel(name)}`]);
+    return parseLaunchctlPrint(output)?.pid ?? byHand();
+  }
+  if (how === 'systemd') {
+    const show = ['/usr/bin/systemctl', 'show', unitName(name), '-p', 'LoadState,ActiveState,MainPID'];
+    return parseSystemctlShow((await tools.run(show)).output)?.pid ?? byHand();
+  }
+  return byHand();
+}
+
+async function textOf(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw new EspalierError('system_change_failed', `${path} cannot be read: ${(error as Error).message}`);
+  }
+}

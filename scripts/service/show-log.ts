@@ -1,0 +1,31 @@
+// Prints the log of a service: its file, or systemd's journal. It must not know what stands in it.
+import { execa } from 'execa';
+import { EspalierError } from '../../protocol/errors.ts';
+import { readServices } from './saved-services.ts';
+import { type ServiceName, serviceLog } from './service-spec.ts';
+import { unitName } from './systemd-service.ts';
+
+/** @returns the exit code. @throws EspalierError service_failed where there is no log */
+export async function showLog(
+  home: string,
+  name: ServiceName,
+  { lines, follow }: { lines: number; follow: boolean },
+): Promise<number> {
+  const isSystemd = readServices(home)[name]?.how === 'systemd';
+  const shared = ['-n', String(lines), ...(follow ? ['-f'] : [])];
+  const [file, args] = isSystemd
+    ? (['journalctl', ['-u', unitName(name), '--no-pager', ...shared]] as const)
+    : (['tail', [...shared, serviceLog(home, name)]] as const);
+  const result = await execa(file, args, {
+    stdin: 'ignore',
+    stdout: 'inherit',
+    stderr: 'pipe',
+    reject: false,
+  });
+  // a log that is followed ends with Ctrl-C
+  if (result.exitCode === 0 || result.signal !== undefined) return 0;
+  throw new EspalierError(
+    'service_failed',
+    `there is no log of the ${name}: ${result.stderr.trim() || 'it never ran as a service here'}`,
+  );
+}
