@@ -1,6 +1,6 @@
 // Where a node's facts become a planner's node: the one place that knows both. What the agents have not measured is taken
 // from the table of chips, and says so.
-import type { MachineFacts } from '../../protocol/facts.ts';
+import type { GpuMemoryLimit, MachineFacts } from '../../protocol/facts.ts';
 import type { NodeFacts } from '../../protocol/node.ts';
 import { chipOf, estimatedGpuBytes } from './chips.ts';
 import type { MeasuredLayers, PlannerNode } from './inputs.ts';
@@ -14,8 +14,14 @@ export interface ToldFacts {
   machine?: MachineFacts | undefined;
 }
 
+/** Of all that, what a planner's node is made of. */
+export interface PlannedFacts {
+  facts: Pick<NodeFacts, 'id' | 'name' | 'chip' | 'memoryBytes' | 'memoryLimitBytes' | 'platform' | 'arch'>;
+  machine?: { gpuMemoryLimit: Pick<GpuMemoryLimit, 'bytes' | 'source'> | null } | undefined;
+}
+
 /** @param measured times of this model's layers on such a chip, where there are any */
-export function plannerNode({ facts, machine }: ToldFacts, measured?: MeasuredLayers): PlannerNode {
+export function plannerNode({ facts, machine }: PlannedFacts, measured?: MeasuredLayers): PlannerNode {
   const { id, name, chip: chipText, memoryBytes, memoryLimitBytes = Number.POSITIVE_INFINITY } = facts;
   const isMac = facts.platform === 'darwin' && facts.arch === 'arm64';
   // the engine of any other machine runs on its CPU, whatever that is called (Intel has an m3)

@@ -20,6 +20,7 @@ import { packageFacts } from './package-root.ts';
 import { pairCommand } from './pair.ts';
 import { planCommand } from './plan.ts';
 import { serviceCommand } from './service.ts';
+import { setupCommand } from './setup.ts';
 import { statusCommand } from './status.ts';
 import { tokenCommand } from './token.ts';
 import { traceCommand } from './trace.ts';
@@ -29,6 +30,7 @@ import { upCommand } from './up.ts';
 const EXAMPLES = `
 Examples:
   espalier demo                          a cluster of three agents on this machine, with its dashboard
+  espalier setup                         from a box of Macs to a first answer
   espalier up controller --model ~/models/DeepSeek-R1-4bit --nodes 6
   espalier up agent                      on every Mac that takes part; later \`espalier up\` alone
   espalier pair studio-2                 let it in, with the code that it shows
@@ -57,6 +59,7 @@ export function buildProgram(exit: (code: number) => void): Command {
   const commands = [
     demoCommand,
     upCommand,
+    setupCommand,
     controllerCommand,
     agentCommand,
     serviceCommand,

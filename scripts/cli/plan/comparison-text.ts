@@ -2,7 +2,7 @@
 import { formatBytes, formatCount, printable } from '../../../dashboard/format.ts';
 import type { PlanReport } from '../../../protocol/plan-report.ts';
 import { table } from '../table.ts';
-import { wrap } from './wrap.ts';
+import { wrap } from '../../../dashboard/wrap.ts';
 
 export interface Compared {
   hardware: string;

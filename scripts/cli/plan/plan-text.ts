@@ -5,7 +5,7 @@ import { formatRange } from '../../../protocol/plan.ts';
 import type { HopReport, PlanReport, StageReport } from '../../../protocol/plan-report.ts';
 import { table } from '../table.ts';
 import { BAR_MARKS, memoryBar } from './memory-bar.ts';
-import { wrap } from './wrap.ts';
+import { wrap } from '../../../dashboard/wrap.ts';
 
 const BAR_WIDTH = 20;
 const MIN_WIDTH = 40;

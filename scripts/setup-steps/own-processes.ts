@@ -1,0 +1,106 @@
+// The processes of this home as the wizard needs them: which run, their start for a role, and the controller with another
+// model. It must not know what the wizard asks.
+import type { ProposedChange } from '../../dashboard/setup/actions.ts';
+import type { SetupRole } from '../../dashboard/setup/order.ts';
+import type { ServiceHow, ServiceName } from '../service/service-spec.ts';
+import { serviceSpec } from '../service/service-spec.ts';
+import {
+  argsFor,
+  installService,
+  restartService,
+  type ServiceTools,
+  serviceChange,
+  serviceStates,
+  systemHow,
+} from '../service/services.ts';
+import { commandsOf } from '../system-changes/change-system.ts';
+
+/** What the command line said for the two processes; none: what they had the last time. */
+export interface ProcessArgs {
+  agent: readonly string[];
+  controller: readonly string[];
+  /** of the environment of an agent in the background: a join token */
+  agentEnvironment: Record<string, string>;
+}
+
+export class OwnProcesses {
+  readonly #tools: ServiceTools;
+  readonly #args: ProcessArgs;
+
+  constructor(tools: ServiceTools, args: ProcessArgs) {
+    this.#tools = tools;
+    this.#args = args;
+  }
+
+  /** How each runs, in words; null where it does not. */
+  async running(): Promise<Record<ServiceName, string | null>> {
+    const found: Record<ServiceName, string | null> = { agent: null, controller: null };
+    for (const { name, pid, how } of await serviceStates(this.#tools)) {
+      if (pid !== null) found[name] = how === null ? 'started by hand' : `by ${how}, process ${pid}`;
+    }
+    return found;
+  }
+
+  /** What a role's services change of the system; none where nothing but the background is there. */
+  async changes(role: SetupRole): Promise<ProposedChange[]> {
+    const how = systemHow(this.#tools.platform);
+    if (how === undefined) return [];
+    const changes = await Promise.all((await this.#missing(role)).map((name) => this.#change(name, how)));
+    return changes.flat();
+  }
+
+  /** @throws EspalierError service_failed, system_change_failed */
+  async start(role: SetupRole, way: 'system' | 'background'): Promise<void> {
+    const how = (way === 'system' ? systemHow(this.#tools.platform) : undefined) ?? 'background';
+    for (const name of await this.#missing(role)) {
+      const spec = this.#spec(name);
+      const change = await serviceChange(spec, how, this.#tools);
+      const extra = name === 'agent' ? this.#args.agentEnvironment : {};
+      await installService(spec, how, change, this.#tools, extra);
+    }
+  }
+
+  /** The folder that the controller serves; undefined where it was told none, or was started by hand. */
+  get modelDir(): string | undefined {
+    const args = argsFor('controller', [], this.#tools.home);
+    const at = args.indexOf('--model');
+    return at < 0 ? undefined : args[at + 1];
+  }
+
+  /** What the controller with other options changes of the system. */
+  async controllerChanges(options: Readonly<Record<string, string>>): Promise<ProposedChange[]> {
+    const { how } = (await serviceStates(this.#tools)).find(({ name }) => name === 'controller') ?? {};
+    if (how === undefined || how === null || how === 'background') return [];
+    return this.#change('controller', how, this.#controllerArgs(options));
+  }
+
+  /** @throws EspalierError service_failed where it was started by hand, system_change_failed */
+  restartController(options: Readonly<Record<string, string>>): Promise<void> {
+    return restartService('controller', this.#controllerArgs(options), this.#tools);
+  }
+
+  #controllerArgs(options: Readonly<Record<string, string>>): string[] {
+    let args = [...argsFor('controller', this.#args.controller, this.#tools.home)];
+    for (const [name, value] of Object.entries(options)) {
+      const at = args.indexOf(name);
+      args = at < 0 ? [...args, name, value] : args.with(at + 1, value);
+    }
+    return args;
+  }
+
+  async #missing(role: SetupRole): Promise<ServiceName[]> {
+    const running = await this.running();
+    const wanted: ServiceName[] = role === 'controller' ? ['agent', 'controller'] : ['agent'];
+    return wanted.filter((name) => running[name] === null);
+  }
+
+  #spec(name: ServiceName, args = this.#args[name]) {
+    const { home } = this.#tools;
+    return serviceSpec(name, argsFor(name, args, home), home);
+  }
+
+  async #change(name: ServiceName, how: ServiceHow, args?: readonly string[]): Promise<ProposedChange[]> {
+    const change = await serviceChange(this.#spec(name, args), how, this.#tools);
+    return change ? [{ change, commands: commandsOf(change, this.#tools.canAsk) }] : [];
+  }
+}

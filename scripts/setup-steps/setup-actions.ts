@@ -1,0 +1,202 @@
+// Everything that the wizard lets be done: asks this machine and the controller's API, and starts what has to run.
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { gatherFacts } from '../../agent/facts/gather.ts';
+import { shownCode } from '../../agent/trust/code.ts';
+import { ControllerPin } from '../../agent/trust/controller-pin.ts';
+import { fetchStatus } from '../../dashboard/client.ts';
+import { formatBytes } from '../../dashboard/format.ts';
+import type { ModelOffer, SetupActions } from '../../dashboard/setup/actions.ts';
+import { AUTHORITY_FILE, Authority } from '../../protocol/authority.ts';
+import { EspalierError } from '../../protocol/errors.ts';
+import { loadIdentity } from '../../protocol/identity.ts';
+import { streamChat } from '../cli/chat/stream.ts';
+import { fetchLinks } from '../cli/links/fetch-links.ts';
+import { DEFAULT_CONTROLLER_URL } from '../cli/options.ts';
+import { fetchPairing, findWaiting, pairNode } from '../cli/pairing/ask-pairing.ts';
+import { fetchPlan } from '../cli/plan/fetch-plan.ts';
+import { planText } from '../cli/plan/plan-text.ts';
+import { waitUntilServing } from '../demo/wait-until-serving.ts';
+import { type ServiceTools, systemHow } from '../service/services.ts';
+import { applyChange, commandsOf } from '../system-changes/change-system.ts';
+import type { LocalModel, ModelSource } from './local-models.ts';
+import type { OwnProcesses } from './own-processes.ts';
+import { predictPlan } from './predict.ts';
+import { readProposals, systemFileText } from './proposals.ts';
+
+/** A controller that was just started answers when Node and its model's tokenizer are loaded. */
+const CONTROLLER_TIMEOUT_MS = 60_000;
+const AGENT_TIMEOUT_MS = 10_000;
+const POLL_MS = 200;
+/** An agent that was just started has met its controller. */
+const OWN_SEARCH_MS = 30_000;
+/** The narrowest table of a plan. */
+const PLAN_COLUMNS = 78;
+
+export interface ActionOptions {
+  tools: ServiceTools;
+  processes: OwnProcesses;
+  models: ModelSource;
+  /** the name that this machine has among the nodes */
+  name: string | undefined;
+}
+
+export function setupActions({ tools, processes, models, name }: ActionOptions): SetupActions {
+  const { home, platform, run, canAsk } = tools;
+  const url = () => ownController(home) ?? DEFAULT_CONTROLLER_URL;
+  const status = () => fetchStatus(url());
+  const facts = once(() => gatherFacts());
+  const columns = () => Math.max(PLAN_COLUMNS, process.stdout.columns ?? 0);
+  let known: LocalModel[] = [];
+  const cardOf = (dir: string) => known.find((model) => model.dir === dir)?.card;
+  const wish = async (dir: string) => {
+    const connected = (await status()).nodes.filter(({ state }) => state === 'connected').length;
+    return { '--model': dir, '--nodes': String(Math.max(1, connected)) };
+  };
+  return {
+    async machine() {
+      const { modelName, chip, memoryBytes, os } = await facts();
+      const system = [os.name, os.version, os.build === null ? null : `(${os.build})`];
+      const parts = [modelName, chip, formatBytes(memoryBytes), system.filter(Boolean).join(' ')];
+      return {
+        name: name ?? hostname().replace(/\..*$/, ''),
+        text: parts.filter(Boolean).join(', '),
+        isMac: platform === 'darwin',
+        systemHow: systemHow(platform),
+      };
+    },
+    running: () => processes.running(),
+    serviceChanges: (role) => processes.changes(role),
+    async startServices(role, how) {
+      await processes.start(role, how);
+      if (role === 'controller') await untilAnswers(url);
+      else await untilReady(home);
+    },
+    code: async () => shownCode(home),
+    pairedWith: async () => ControllerPin.open(home).pin?.name,
+    pairing: () => fetchPairing(url()),
+    async pair(node, code) {
+      await pairNode(url(), node, code);
+    },
+    async pairOwn() {
+      const { id } = await loadIdentity(home, 'agent');
+      if ((await fetchPairing(url())).paired.some((node) => node.id === id)) return false;
+      await findWaiting(url(), id, OWN_SEARCH_MS);
+      const code = shownCode(home);
+      if (code === undefined) {
+        const other = ControllerPin.open(home).pin?.name;
+        throw other === undefined
+          ? new EspalierError('not_paired', 'the agent of this machine shows no code')
+          : new EspalierError('paired_elsewhere', `the agent of this machine is paired with ${other}`);
+      }
+      await pairNode(url(), id, code);
+      return true;
+    },
+    status,
+    links: () => fetchLinks(url()),
+    async proposals() {
+      if (platform !== 'darwin') return [];
+      const sources = { facts: () => gatherFacts(), run, textOf: systemFileText, home, nodePath: process.execPath };
+      const changes = await readProposals(sources);
+      return changes.map((change) => ({ change, commands: commandsOf(change, canAsk) }));
+    },
+    apply: (change) => applyChange(change, tools),
+    async models() {
+      known = await models.list();
+      const [{ nodes }, links] = await Promise.all([status(), fetchLinks(url())]);
+      return bestFirst(known.map((model) => offerOf(model, () => predictPlan(model.card, nodes, links))));
+    },
+    async predict({ dir, refused }) {
+      const card = cardOf(dir);
+      if (!card || refused !== null) return refused ?? '';
+      const [{ nodes }, links] = await Promise.all([status(), fetchLinks(url())]);
+      return planText(predictPlan(card, nodes, links), columns());
+    },
+    modelChanges: async (dir) =>
+      processes.modelDir === dir ? [] : processes.controllerChanges(await wish(dir)),
+    async useModel(dir) {
+      if (processes.modelDir === dir) return;
+      await processes.restartController(await wish(dir));
+      await untilAnswers(url);
+    },
+    untilServing: (tell, signal) => waitUntilServing(url(), { signal, onReason: tell }),
+    plan: async () => planText(await fetchPlan(url()), columns()),
+    async ask(question, tell, signal) {
+      const messages = [{ role: 'user' as const, content: question }];
+      for await (const piece of streamChat(url(), { messages }, signal)) {
+        if (piece.kind !== 'end') tell(piece);
+      }
+    },
+    async endpoint() {
+      const at = url();
+      const where = at === DEFAULT_CONTROLLER_URL ? '' : ` --controller ${at}`;
+      return {
+        url: at,
+        next: [
+          { command: `espalier chat${where}`, what: 'a conversation here' },
+          { command: `espalier dashboard${where}`, what: 'what each node does, live' },
+          { command: `espalier connect open-webui${where}`, what: 'a web page to chat in' },
+          { command: `espalier connect claude-code${where}`, what: 'and Codex, Zed, Continue, Home Assistant, …' },
+          { command: 'espalier service status', what: 'what runs on this machine' },
+        ],
+      };
+    },
+  };
+}
+
+/** The API of the controller that runs with this home; undefined where none does. */
+function ownController(home: string): string | undefined {
+  try {
+    return new URL(Authority.parse(JSON.parse(readFileSync(join(home, AUTHORITY_FILE), 'utf8'))).url).origin;
+  } catch {
+    return undefined;
+  }
+}
+
+/** @throws EspalierError controller_unreachable when nothing answers in time */
+async function untilAnswers(url: () => string): Promise<void> {
+  const deadline = performance.now() + CONTROLLER_TIMEOUT_MS;
+  for (;;) {
+    try {
+      await fetchStatus(url());
+      return;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+      await sleep(POLL_MS);
+    }
+  }
+}
+
+/** An agent that was just started has its code within a moment; a step shows what there is. */
+async function untilReady(home: string): Promise<void> {
+  const deadline = performance.now() + AGENT_TIMEOUT_MS;
+  while (shownCode(home) === undefined && ControllerPin.open(home).pin === undefined) {
+    if (performance.now() > deadline) return;
+    await sleep(POLL_MS);
+  }
+}
+
+function offerOf({ dir, card }: LocalModel, predict: () => ReturnType<typeof predictPlan>): ModelOffer {
+  const text = `${card.quantization}, ${formatBytes(card.fileBytes)}`;
+  try {
+    return { id: card.id, dir, text, predicted: predict().predicted.oneStream, refused: null };
+  } catch (error) {
+    if (!(error instanceof EspalierError)) throw error;
+    return { id: card.id, dir, text, predicted: null, refused: error.message };
+  }
+}
+
+/** Those that fit come first, of these the largest: it is the best answer that this cluster can give. */
+function bestFirst(offers: readonly ModelOffer[]): ModelOffer[] {
+  return offers.toSorted((x, y) => Number(x.refused !== null) - Number(y.refused !== null));
+}
+
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
