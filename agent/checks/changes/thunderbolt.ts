@@ -85,7 +85,10 @@ export function bridgeChange(network: Network, daemon: DaemonNow, folder: string
  * and where RDMA is on an IPv4 address, without which JACCL finds no GID.
  */
 export function addressChanges(network: Network): SystemChange[] {
+  // a bridge that stays has the address of its ports
+  const bridged = bridgeOver(network) ? [] : network.interfaces.flatMap(({ members }) => members);
   return cabledPorts(network).flatMap((cable) => {
+    if (bridged.includes(cable.interface)) return [];
     const { service = null } = network.interfaces.find(({ name }) => name === cable.interface) ?? {};
     const device = network.rdma.devices.find((each) => each.interface === cable.interface);
     const wantsIpv4 = network.rdma.state === 'enabled' && device !== undefined && !device.hasIpv4Gid;

@@ -25,7 +25,7 @@ export const nodes: Step = async (context) => {
     const { lines, options } = await look();
     talk.show(lines);
     const question = 'Which machine is to be let in?';
-    const chosen = await talk.choose({ question, options, initial: 'on', look });
+    const chosen = await talk.choose({ question, options, initial: options[0]?.value, look });
     if (!chosen.startsWith(PAIR)) return answers;
     const id = chosen.slice(PAIR.length);
     const { pairing } = await seen(context);

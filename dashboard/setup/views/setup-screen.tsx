@@ -104,10 +104,10 @@ function Keys({ ask, above, below }: { ask: Ask | null; above: number; below: nu
   const tone = useTone();
   const choose = ask?.kind === 'choice' && ask.options.length > 1 ? '↑↓ choose  ' : '';
   const enter = ask === null || ask.kind === 'busy' ? '' : 'Enter take it  ';
-  const more = above + below > 0 ? `  PgUp PgDn ${above} lines above, ${below} below` : '';
+  const more = below > 0 ? `PgDn ${below} more lines  ` : above > 0 ? 'PgUp back up  ' : '';
   return (
     <Text {...tone('quiet')} wrap="truncate">
-      {`${choose}${enter}Esc back  Ctrl-C leave, and go on later${more}`}
+      {`${more}${choose}${enter}Esc back  Ctrl-C leave, and go on later`}
     </Text>
   );
 }
