@@ -19,10 +19,29 @@ const RDMA_STEPS = [
 
 export function adviceOf(nodes: readonly NodeStatus[], cabled: readonly CabledNode[]): Advice[] {
   return [
+    ...bridgedCables(nodes),
     ...differentSystems(nodes),
     ...rdmaOff(nodes, cabled),
     ...onlyWifi(nodes),
     ...sleepers(nodes),
+  ];
+}
+
+function bridgedCables(nodes: readonly NodeStatus[]): Advice[] {
+  const bridged = nodes.filter(({ facts }) => {
+    const cables = facts?.thunderboltPorts.filter(({ peers }) => peers.length > 0) ?? [];
+    const isOn = facts?.interfaces.some(({ kind, active }) => kind === 'thunderbolt-bridge' && active === true);
+    return isOn === true && cables.length > 1;
+  });
+  if (bridged.length === 0) return [];
+  const names = named(bridged.map(({ name }) => name));
+  return [
+    {
+      text:
+        `${names} ${bridged.length === 1 ? 'joins' : 'join'} several cables in a Thunderbolt Bridge: in a ring of such Macs ` +
+        'packets can go round for ever, and RDMA needs an address on each port.',
+      todo: ['On each of them: espalier setup system'],
+    },
   ];
 }
 

@@ -7,7 +7,7 @@ export function changeLines({ change, commands }: ProposedChange): Line[] {
   return [
     { text: `${description[0]?.toUpperCase()}${description.slice(1)}.`, tone: 'title' },
     { text: why, tone: 'quiet' },
-    ...commands.map((text): Line => ({ text: `  ${text}`, tone: 'accent' })),
+    ...commands.map((text): Line => ({ text: `$ ${text}`, tone: 'accent' })),
     BLANK,
   ];
 }

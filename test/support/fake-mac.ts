@@ -293,7 +293,7 @@ export class FakeMac {
     if (!this.#options.isBridged) return;
     yield `bridge0: ${up}\n\tConfiguration:\n\t\tid 0:0:0:0:0:0 priority 0`;
     for (const member of this.bridgeMembers) yield `\tmember: ${member} flags=3<LEARNING,DISCOVER>`;
-    yield '\tstatus: active';
+    yield `\tstatus: ${this.bridgeMembers.length > 0 ? 'active' : 'inactive'}`;
   }
 
   #bus({ number, peer, gbps = 80, throughDock }: FakePort): Record<string, unknown> {

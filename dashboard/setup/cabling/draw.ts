@@ -12,9 +12,10 @@ const GAP = 5;
 export function drawSeen(cabling: Cabling): string[] {
   const width = Math.max(0, ...cabling.nodes.map(({ name }) => [...printable(name)].length)) + 16;
   return cabling.cables.map(({ a, b, gbps, throughDock }) => {
-    const speed = gbps === null ? '' : ` ${gbps} Gb/s `;
-    const dock = throughDock ? ' dock ' : '';
-    return `${endText(cabling, a).padEnd(width)} ══${speed}${dock}══ ${endText(cabling, b)}`;
+    const about = [gbps === null ? '' : `${gbps} Gb/s`, throughDock ? 'through a dock' : ''];
+    const label = about.filter((part) => part !== '').join(' ');
+    const middle = label === '' ? '══' : ` ${label} `;
+    return `${endText(cabling, a).padEnd(width)} ══${middle}══ ${endText(cabling, b)}`;
   });
 }
 

@@ -77,7 +77,9 @@ function shapeOf(nodes: readonly CabledNode[], withPorts: readonly number[]): { 
   const rdmaPorts = each.map(({ ports, portWithoutRdma }) => ports.length - (portWithoutRdma === null ? 0 : 1));
   const needed = count - 1;
   if (each.every(({ hasThunderbolt5 }) => hasThunderbolt5) && Math.min(...rdmaPorts) >= needed) {
-    const why = `${count} Macs with Thunderbolt 5 and ${needed} ports for it each: a full mesh, in which each two can use RDMA.`;
+    const why =
+      `${count} Macs with Thunderbolt 5 and ${needed} ports for it each: a full mesh, in which each two can use RDMA, ` +
+      "for MLX Distributed. For Espalier's own engine a ring is enough.";
     return { shape: 'mesh', why };
   }
   if (each.every(({ ports }) => ports.length >= 2)) {
