@@ -30,7 +30,9 @@ export function adviceOf(nodes: readonly NodeStatus[], cabled: readonly CabledNo
 function bridgedCables(nodes: readonly NodeStatus[]): Advice[] {
   const bridged = nodes.filter(({ facts }) => {
     const cables = facts?.thunderboltPorts.filter(({ peers }) => peers.length > 0) ?? [];
-    const isOn = facts?.interfaces.some(({ kind, active }) => kind === 'thunderbolt-bridge' && active === true);
+    const isOn = facts?.interfaces.some(
+      ({ kind, active }) => kind === 'thunderbolt-bridge' && active === true,
+    );
     return isOn === true && cables.length > 1;
   });
   if (bridged.length === 0) return [];

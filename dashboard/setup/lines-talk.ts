@@ -48,5 +48,8 @@ export class LinesTalk implements Talk {
 }
 
 function unanswered({ flag, question }: ChoiceQuestion | TextQuestion): EspalierError {
-  return new EspalierError('bad_option', `"${question}" has no answer: add --${flag ?? 'yes'}, or run it in a terminal`);
+  return new EspalierError(
+    'bad_option',
+    `"${question}" has no answer: add --${flag ?? 'yes'}, or run it in a terminal`,
+  );
 }

@@ -2,7 +2,7 @@
 // in; nothing of Ink or React is loaded before it is needed.
 import type { SetupActions, SetupFlags } from './actions.ts';
 import { LinesTalk } from './lines-talk.ts';
-import { STEP_TITLES, type SetupState, type StepId } from './order.ts';
+import { type SetupState, STEP_TITLES, type StepId } from './order.ts';
 import { Presets } from './presets.ts';
 import { ScreenTalk } from './screen-talk.ts';
 import { runWizard } from './wizard.ts';

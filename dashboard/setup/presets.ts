@@ -7,7 +7,9 @@ export class Presets {
 
   /** @param answers by the names of flags; undefined ones were not given */
   constructor(answers: Readonly<Record<string, string | undefined>>) {
-    const given = Object.entries(answers).filter((entry): entry is [string, string] => entry[1] !== undefined);
+    const given = Object.entries(answers).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined,
+    );
     this.#left = new Map(given);
   }
 

@@ -58,7 +58,10 @@ export class ScreenTalk implements Talk {
     const given = this.#options.presets.take(question);
     if (given !== undefined) return given;
     const { options, initial, look } = question;
-    const selected = Math.max(0, options.findIndex(({ value }) => value === initial));
+    const selected = Math.max(
+      0,
+      options.findIndex(({ value }) => value === initial),
+    );
     this.#set({ ...this.#page, ask: { kind: 'choice', question: question.question, options, selected } });
     const looking = new AbortController();
     const answer = this.#wait();

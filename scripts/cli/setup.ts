@@ -94,7 +94,10 @@ async function wizard(
 ): Promise<number> {
   const isUnattended = options.unattended ?? false;
   if (!isUnattended && !(process.stdin.isTTY && process.stdout.isTTY)) {
-    throw new EspalierError('bad_option', 'there is no terminal to ask on: run it in one, or add --unattended');
+    throw new EspalierError(
+      'bad_option',
+      'there is no terminal to ask on: run it in one, or add --unattended',
+    );
   }
   const [{ runSetup }, { FRESH }, { setupActions }, { OwnProcesses }, { localModels }, files] =
     await Promise.all([
@@ -158,7 +161,10 @@ const CODES_TIMEOUT_MS = 10_000;
 /** @throws EspalierError bad_option */
 async function readFlags({ nodes, codes, fix = [] }: Options): Promise<SetupFlags> {
   if (codes !== undefined && codes !== '-') {
-    throw new EspalierError('bad_option', '--codes takes "-": the codes come on standard input, a line `NAME CODE` each');
+    throw new EspalierError(
+      'bad_option',
+      '--codes takes "-": the codes come on standard input, a line `NAME CODE` each',
+    );
   }
   const text = codes === undefined ? '' : await readAll();
   const pairs = text.split('\n').flatMap((line): [string, string][] => {

@@ -47,7 +47,10 @@ export async function serviceChange(
   { run, platform }: Pick<ServiceTools, 'run' | 'platform'>,
 ): Promise<SystemChange | undefined> {
   if (how !== 'background' && how !== systemHow(platform)) {
-    throw new EspalierError('bad_option', `--how ${how}: this machine does not run it; take --how background`);
+    throw new EspalierError(
+      'bad_option',
+      `--how ${how}: this machine does not run it; take --how background`,
+    );
   }
   const folder = join(spec.home, 'system-changes', `service-${spec.name}`);
   if (how === 'launchd') {

@@ -25,8 +25,7 @@ export function localModels(environment: NodeJS.ProcessEnv = process.env, user =
   return {
     async list() {
       const cache =
-        environment.HF_HUB_CACHE ??
-        join(environment.HF_HOME ?? join(user, '.cache', 'huggingface'), 'hub');
+        environment.HF_HUB_CACHE ?? join(environment.HF_HOME ?? join(user, '.cache', 'huggingface'), 'hub');
       const repositories = (await folders(cache)).filter((path) => /\/models--[^/]+$/.test(path));
       const snapshots = (
         await Promise.all(repositories.map((repository) => folders(join(repository, 'snapshots'))))

@@ -1,7 +1,11 @@
 // What should be changed on this machine, read from it. Only a Mac has such settings; what is proposed, agent/checks decides.
 import { readFile } from 'node:fs/promises';
 import { type DaemonNow, daemonPath } from '../../agent/checks/changes/launch-daemon.ts';
-import { readMacSettings, SETTINGS_COMMANDS, type SettingsAnswers } from '../../agent/checks/changes/mac-settings.ts';
+import {
+  readMacSettings,
+  SETTINGS_COMMANDS,
+  type SettingsAnswers,
+} from '../../agent/checks/changes/mac-settings.ts';
 import { CHANGE_LABELS, proposedChanges } from '../../agent/checks/changes/proposals.ts';
 import type { MachineFacts } from '../../protocol/facts.ts';
 import type { SystemChange } from '../../protocol/system-change.ts';

@@ -98,7 +98,13 @@ export function setupActions({ tools, processes, models, name }: ActionOptions):
     links: () => fetchLinks(url()),
     async proposals() {
       if (platform !== 'darwin') return [];
-      const sources = { facts: () => gatherFacts(), run, textOf: systemFileText, home, nodePath: process.execPath };
+      const sources = {
+        facts: () => gatherFacts(),
+        run,
+        textOf: systemFileText,
+        home,
+        nodePath: process.execPath,
+      };
       const changes = await readProposals(sources);
       return changes.map((change) => ({ change, commands: commandsOf(change, canAsk) }));
     },
@@ -138,7 +144,10 @@ export function setupActions({ tools, processes, models, name }: ActionOptions):
           { command: `espalier chat${where}`, what: 'a conversation here' },
           { command: `espalier dashboard${where}`, what: 'what each node does, live' },
           { command: `espalier connect open-webui${where}`, what: 'a web page to chat in' },
-          { command: `espalier connect claude-code${where}`, what: 'and Codex, Zed, Continue, Home Assistant, …' },
+          {
+            command: `espalier connect claude-code${where}`,
+            what: 'and Codex, Zed, Continue, Home Assistant, …',
+          },
           { command: 'espalier service status', what: 'what runs on this machine' },
         ],
       };

@@ -12,7 +12,8 @@ import { undoChange, undoCommandsOf } from '../system-changes/change-system.ts';
  */
 export async function undoChanges(tools: ServiceTools, yes: boolean): Promise<void> {
   const records = tools.journal.read().reverse();
-  if (records.length === 0) return console.log('Espalier has changed nothing of this system that could be undone.');
+  if (records.length === 0)
+    return console.log('Espalier has changed nothing of this system that could be undone.');
   const failures: string[] = [];
   for (const record of records) {
     const commands = undoCommandsOf(record, tools.canAsk);

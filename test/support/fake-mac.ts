@@ -67,7 +67,9 @@ export class FakeMac {
     this.#index = index;
     this.#options = options;
     this.power = new Map(
-      Object.entries(options.acPower ?? { sleep: 0, disksleep: 0, womp: 1, autorestart: 1, displaysleep: 10 }),
+      Object.entries(
+        options.acPower ?? { sleep: 0, disksleep: 0, womp: 1, autorestart: 1, displaysleep: 10 },
+      ),
     );
     this.sysctl = new Map([['iogpu.wired_limit_mb', options.wiredLimitMb ?? 0]]);
     const { state = 0, apps = {} } = options.firewall ?? {};
@@ -79,7 +81,9 @@ export class FakeMac {
     if (!options.isWifiOnly) add('Ethernet', 'Ethernet', 'en0');
     add('Wi-Fi', 'Wi-Fi', 'en1');
     if (options.isBridged) add('Thunderbolt Bridge', 'Thunderbolt Bridge', 'bridge0');
-    else for (const { number, interface: id } of ports) add(`Thunderbolt ${number}`, `Thunderbolt ${number}`, id);
+    else
+      for (const { number, interface: id } of ports)
+        add(`Thunderbolt ${number}`, `Thunderbolt ${number}`, id);
   }
 
   /** All that a change could touch. */
@@ -144,7 +148,9 @@ export class FakeMac {
   #sysctl(args: string[]): Ran {
     const [, key = '', value] = /^([\w.]+)=(\d+)$/.exec(args[0] ?? '') ?? [];
     if (value === undefined) {
-      const lines = args.filter((name) => this.sysctl.has(name)).map((name) => `${name}: ${this.sysctl.get(name)}`);
+      const lines = args
+        .filter((name) => this.sysctl.has(name))
+        .map((name) => `${name}: ${this.sysctl.get(name)}`);
       return answer(`${lines.join('\n')}\n`);
     }
     if (!this.sysctl.has(key)) return fail(`sysctl: unknown oid '${key}'`);
@@ -160,7 +166,8 @@ export class FakeMac {
         ? answer(`system/${label} = {\n\tactive count = 0\n\tstate = not running\n}\n`)
         : fail(`Bad request.\nCould not find service "${label}" in domain for system`, 113);
     }
-    if (verb === 'bootout') return this.loaded.delete(label) ? OK : fail('Boot-out failed: 3: No such process', 3);
+    if (verb === 'bootout')
+      return this.loaded.delete(label) ? OK : fail('Boot-out failed: 3: No such process', 3);
     const text = this.files.get(path);
     if (verb !== 'bootstrap' || text === undefined) return fail('Bootstrap failed: 5: Input/output error', 5);
     const { Label, ProgramArguments = [] } = parse(text) as { Label: string; ProgramArguments?: string[] };
@@ -214,7 +221,11 @@ export class FakeMac {
       this.services.set(name, { ...fresh, ipv4: 'dhcp', ipv6: 'automatic' });
       return OK;
     }
-    if (!service) return fail(`${name} is not a recognized network service.\n** Error: The parameters were not valid.`, 4);
+    if (!service)
+      return fail(
+        `${name} is not a recognized network service.\n** Error: The parameters were not valid.`,
+        4,
+      );
     if (verb === '-removenetworkservice') this.services.delete(name);
     else if (verb === '-setnetworkserviceenabled') service.isOn = args[0] === 'on';
     else if (verb === '-setv6LinkLocal') service.ipv6 = 'link-local';
@@ -252,7 +263,12 @@ export class FakeMac {
     return {
       hardware: JSON.stringify({
         SPHardwareDataType: [
-          { chip_type: chip, machine_model: 'Mac15,14', machine_name: model, physical_memory: `${memoryGib} GB` },
+          {
+            chip_type: chip,
+            machine_model: 'Mac15,14',
+            machine_name: model,
+            physical_memory: `${memoryGib} GB`,
+          },
         ],
       }),
       sysctl: [
@@ -268,7 +284,9 @@ export class FakeMac {
         })
         .join('\n'),
       ifconfig: [...this.#ifconfigs(isWifiOnly)].join('\n'),
-      powerSettings: ['Currently in use:', ...[...this.power].map(([key, value]) => ` ${key} ${value}`)].join('\n'),
+      powerSettings: ['Currently in use:', ...[...this.power].map(([key, value]) => ` ${key} ${value}`)].join(
+        '\n',
+      ),
       powerSource: "Now drawing from 'AC Power'\n",
       thunderbolt: JSON.stringify({ SPThunderboltDataType: ports.map((port) => this.#bus(port)) }),
       rdmaStatus: rdma,
@@ -314,7 +332,8 @@ export class FakeMac {
 
   #device({ interface: id, peer }: FakePort): string {
     const service = [...this.services.values()].find((each) => each.interface === id && each.isOn);
-    const ipv4 = service && service.ipv4 !== 'dhcp' ? `\t\t\tGID[  2]:\t\t::ffff:${service.ipv4.split(' ')[0]}\n` : '';
+    const ipv4 =
+      service && service.ipv4 !== 'dhcp' ? `\t\t\tGID[  2]:\t\t::ffff:${service.ipv4.split(' ')[0]}\n` : '';
     const state = peer === undefined ? 'PORT_DOWN (1)' : 'PORT_ACTIVE (4)';
     return `hca_id:\trdma_${id}\n\t\tport:\t1\n\t\t\tstate:\t\t\t${state}\n${ipv4}`;
   }

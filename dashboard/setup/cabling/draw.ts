@@ -52,7 +52,8 @@ function ring(names: readonly string[], marks: readonly (typeof THERE)[]): strin
   const up = marks[names.length - 1] ?? THERE;
   const between = `${' '.repeat(Math.floor(width / 2))}${up.down}`.padEnd(last) + down.down;
   let below = row(bottom, (gap) => marks[names.length - 2 - gap]);
-  if (bottom.length < half) below = `${below} ${down.across.repeat(last - [...below].length - 1)}${down.corner}`;
+  if (bottom.length < half)
+    below = `${below} ${down.across.repeat(last - [...below].length - 1)}${down.corner}`;
   return [row(top, (gap) => marks[gap]), between, below];
 }
 
@@ -67,7 +68,11 @@ function mesh(cabling: Cabling, order: readonly number[], wanted: readonly Wante
     if (port === undefined || port === null) return 'none';
     return cable?.isThere ? String(port) : `(${port})`;
   };
-  const line = (cells: readonly string[]) => cells.map((text) => text.padEnd(width)).join('').trimEnd();
+  const line = (cells: readonly string[]) =>
+    cells
+      .map((text) => text.padEnd(width))
+      .join('')
+      .trimEnd();
   return [
     line(['', ...names]),
     ...order.map((row, i) => line([names[i] ?? '', ...order.map((column) => cell(row, column))])),
@@ -78,7 +83,9 @@ function mesh(cabling: Cabling, order: readonly number[], wanted: readonly Wante
 export function cablingWork(cabling: Cabling, { shape, wanted, superfluous }: Recommendation): string[] {
   const isMesh = shape === 'mesh';
   return [
-    ...superfluous.map((cable) => `Take out: ${cableText(cabling, cable)} (${whyOut(cabling, cable, isMesh)}).`),
+    ...superfluous.map(
+      (cable) => `Take out: ${cableText(cabling, cable)} (${whyOut(cabling, cable, isMesh)}).`,
+    ),
     ...wanted
       .filter(({ isThere }) => !isThere)
       .map(({ a, b }) => `Plug in: ${endText(cabling, a)} to ${endText(cabling, b)}.`),

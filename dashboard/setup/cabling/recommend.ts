@@ -74,7 +74,9 @@ function shapeOf(nodes: readonly CabledNode[], withPorts: readonly number[]): { 
   }
   if (count === 2) return { shape: 'cable', why: 'Two Macs need one cable.' };
   const each = withPorts.map((index) => nodes[index] as CabledNode);
-  const rdmaPorts = each.map(({ ports, portWithoutRdma }) => ports.length - (portWithoutRdma === null ? 0 : 1));
+  const rdmaPorts = each.map(
+    ({ ports, portWithoutRdma }) => ports.length - (portWithoutRdma === null ? 0 : 1),
+  );
   const needed = count - 1;
   if (each.every(({ hasThunderbolt5 }) => hasThunderbolt5) && Math.min(...rdmaPorts) >= needed) {
     const why =

@@ -36,18 +36,23 @@ export function cablingLines({ nodes }: ClusterStatus, links: LinksReport): Line
     ...(wanted.shape === 'mesh'
       ? linesOf(['(the numbers are Thunderbolt ports; in brackets: no cable yet)'], 'quiet')
       : []),
-    ...section('To do', linesOf(work, 'warn'), isUseful ? 'Nothing: all cables are where they should be.' : undefined),
+    ...section(
+      'To do',
+      linesOf(work, 'warn'),
+      isUseful ? 'Nothing: all cables are where they should be.' : undefined,
+    ),
     ...adviceOf(nodes, seen.nodes).flatMap(({ text, todo }) => [
       { text: `! ${text}`, tone: 'warn' } satisfies Line,
       ...linesOf(todo.map((line) => `  → ${line}`)),
     ]),
     ...links.findings.flatMap(({ severity, text, fix }): Line[] => [
-      { text: `${severity === 'info' ? 'i' : '!'} ${printable(text)}`, tone: severity === 'info' ? 'quiet' : 'warn' },
+      {
+        text: `${severity === 'info' ? 'i' : '!'} ${printable(text)}`,
+        tone: severity === 'info' ? 'quiet' : 'warn',
+      },
       { text: `  → ${printable(fix)}` },
     ]),
-    ...(links.waiting > 0
-      ? linesOf(['The links between the nodes are being measured.'], 'quiet')
-      : []),
+    ...(links.waiting > 0 ? linesOf(['The links between the nodes are being measured.'], 'quiet') : []),
   ];
 }
 

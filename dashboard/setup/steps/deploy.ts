@@ -7,9 +7,7 @@ export const deploy: Step = async (context) => {
   const { talk, actions, answers } = context;
   const { modelDir } = answers;
   if (modelDir !== undefined && !(await useModel(modelDir, context))) throw new StepLeft('back');
-  await talk.during('Deploying', (tell, signal) =>
-    actions.untilServing((text) => tell([{ text }]), signal),
-  );
+  await talk.during('Deploying', (tell, signal) => actions.untilServing((text) => tell([{ text }]), signal));
   talk.show(fixed((await actions.plan()).split('\n')));
   await talk.choose({
     question: 'The cluster serves.',

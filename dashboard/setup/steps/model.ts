@@ -39,6 +39,7 @@ export const model: Step = async ({ talk, actions, answers }) => {
 };
 
 function offerText({ id, text, predicted, refused }: ModelOffer): string {
-  const speed = predicted === null ? '' : `, about ${formatNumber(predicted)} tokens/s for one stream (predicted)`;
+  const speed =
+    predicted === null ? '' : `, about ${formatNumber(predicted)} tokens/s for one stream (predicted)`;
   return `${printable(id)}  ${text}${refused === null ? speed : `: does not fit, ${printable(refused)}`}`;
 }

@@ -23,7 +23,9 @@ export const system: Step = async (context) => {
     made.push({ text: `● done: ${description}`, tone: 'good' });
   }
   const { isMac } = await actions.machine();
-  const nothing = isMac ? 'All settings are as a node needs them.' : 'There is nothing to set on this machine.';
+  const nothing = isMac
+    ? 'All settings are as a node needs them.'
+    : 'There is nothing to set on this machine.';
   talk.show([
     ...(proposals.length === 0 ? [{ text: nothing }] : made),
     ...(made.some(({ tone }) => tone === 'good')

@@ -1,8 +1,8 @@
 // Several pieces of hardware side by side as text for people, pure.
 import { formatBytes, formatCount, printable } from '../../../dashboard/format.ts';
+import { wrap } from '../../../dashboard/wrap.ts';
 import type { PlanReport } from '../../../protocol/plan-report.ts';
 import { table } from '../table.ts';
-import { wrap } from '../../../dashboard/wrap.ts';
 
 export interface Compared {
   hardware: string;

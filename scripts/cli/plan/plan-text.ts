@@ -1,11 +1,11 @@
 // A plan with its reasons as text for people, pure: a table where the terminal is wide enough for it, else two lines a
 // stage. Nothing is cut off.
 import { formatBytes, formatCount, formatPlural, printable } from '../../../dashboard/format.ts';
+import { wrap } from '../../../dashboard/wrap.ts';
 import { formatRange } from '../../../protocol/plan.ts';
 import type { HopReport, PlanReport, StageReport } from '../../../protocol/plan-report.ts';
 import { table } from '../table.ts';
 import { BAR_MARKS, memoryBar } from './memory-bar.ts';
-import { wrap } from '../../../dashboard/wrap.ts';
 
 const BAR_WIDTH = 20;
 const MIN_WIDTH = 40;

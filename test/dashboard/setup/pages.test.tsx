@@ -71,10 +71,19 @@ describe('cabling', () => {
 describe('changes of the system', () => {
   const proposed = async (mac: FakeMac): Promise<Line[]> => {
     const { run, textOf } = mac;
-    const sources = { facts: async () => mac.facts(), run, textOf, home: '/Users/ann/.espalier', nodePath: '/n/node' };
+    const sources = {
+      facts: async () => mac.facts(),
+      run,
+      textOf,
+      home: '/Users/ann/.espalier',
+      nodePath: '/n/node',
+    };
     const found = await readProposals(sources);
     return found.flatMap((change) =>
-      changeLines({ change: { ...change, needsRoot: false }, commands: commandsOf({ ...change, needsRoot: false }, true) }),
+      changeLines({
+        change: { ...change, needsRoot: false },
+        commands: commandsOf({ ...change, needsRoot: false }, true),
+      }),
     );
   };
   const ask = {
@@ -85,7 +94,10 @@ describe('changes of the system', () => {
   };
 
   test('a fresh Mac', async () => {
-    const mac = new FakeMac(1, { acPower: { sleep: 10, disksleep: 10, womp: 0, autorestart: 0 }, firewall: { state: 1 } });
+    const mac = new FakeMac(1, {
+      acPower: { sleep: 10, disksleep: 10, womp: 0, autorestart: 0 },
+      firewall: { state: 1 },
+    });
     assertScreen('system-fresh', { step: 'system', lines: await proposed(mac), ask });
   });
 
@@ -96,7 +108,11 @@ describe('changes of the system', () => {
 });
 
 test('a text is typed; something takes its time; a small window', () => {
-  const typed = { kind: 'text' as const, question: 'The code that studio-2 shows (eight digits)', text: '1234-5' };
+  const typed = {
+    kind: 'text' as const,
+    question: 'The code that studio-2 shows (eight digits)',
+    text: '1234-5',
+  };
   const lines = [{ text: '○ studio-2  at 192.168.1.21:7118, waits to be let in', tone: 'warn' as const }];
   assertScreen('nodes-code-60x16', { step: 'nodes', lines, ask: typed }, 60, 16);
   const busy = { kind: 'busy' as const, what: 'Pairing with studio-2' };

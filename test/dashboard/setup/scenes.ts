@@ -25,7 +25,10 @@ export interface Scene {
 }
 
 /** A Mac of a scene, numbered from 1 on. Its port 1 is en2, next to Ethernet. */
-export function sceneMac({ cables, portCount = 6, each, chip = 'Apple M3 Ultra' }: Scene, mac: number): FakeMac {
+export function sceneMac(
+  { cables, portCount = 6, each, chip = 'Apple M3 Ultra' }: Scene,
+  mac: number,
+): FakeMac {
   const ports = Array.from({ length: portCount }, (_, index): FakePort => {
     const number = index + 1;
     const cable = cables.find(([a, portA, b, portB]) => {

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 
 export const CLI = fileURLToPath(new URL('../../../scripts/cli/main.js', import.meta.url));
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 export interface Run {
   code: number | undefined;

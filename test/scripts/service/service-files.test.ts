@@ -29,7 +29,11 @@ const SPEC: ServiceSpec = {
 const words = (argvs: readonly (readonly string[])[]) => argvs.map((argv) => formatArgv(argv));
 
 test('a LaunchDaemon: every key, read back', () => {
-  const change = launchdService(SPEC, { file: null, isLoaded: false }, '/Users/ann/.espalier/system-changes/s');
+  const change = launchdService(
+    SPEC,
+    { file: null, isLoaded: false },
+    '/Users/ann/.espalier/system-changes/s',
+  );
   assert.equal(change.id, 'service-controller');
   const log = '/Users/ann/.espalier/logs/controller.log';
   assert.deepEqual(parse(change.files[0]?.text ?? ''), {
@@ -74,7 +78,10 @@ test('an upgrade ends the one that runs first; what was there of somebody else i
 describe('a systemd unit', () => {
   test('its text and its commands', () => {
     const text = unitText(SPEC);
-    assert.match(text, /^ExecStart=\/opt\/node\/bin\/node .*"\/Volumes\/Big <Disk> & more\/100%% R1 \\"\$\$HOME\\""$/m);
+    assert.match(
+      text,
+      /^ExecStart=\/opt\/node\/bin\/node .*"\/Volumes\/Big <Disk> & more\/100%% R1 \\"\$\$HOME\\""$/m,
+    );
     assert.match(text, /^Environment="HF_HOME=\/Volumes\/Big Disk\/hf"$/m);
     assert.match(text, /^Restart=always$/m);
     const change = systemdService(SPEC, null, '/h/s');

@@ -34,16 +34,22 @@ test('a change is recorded as one line, made by its commands, and taken back', a
   assert.equal(readFileSync(join(home, 'two'), 'utf8'), 'two\n');
   const lines = readFileSync(join(home, 'system-changes.jsonl'), 'utf8').trim().split('\n');
   const [first] = lines.map((line) => JSON.parse(line));
-  assert.deepEqual({ ...first, time: 'then' }, {
-    time: 'then',
-    id: 'one',
-    description: 'make one',
-    needsRoot: false,
-    apply: one.apply,
-    undo: one.undo,
-  });
+  assert.deepEqual(
+    { ...first, time: 'then' },
+    {
+      time: 'then',
+      id: 'one',
+      description: 'make one',
+      needsRoot: false,
+      apply: one.apply,
+      undo: one.undo,
+    },
+  );
   const { journal } = tools(home);
-  assert.deepEqual(journal.read().map(({ id }) => id), ['one', 'two']);
+  assert.deepEqual(
+    journal.read().map(({ id }) => id),
+    ['one', 'two'],
+  );
   for (const record of journal.read().reverse()) await undoChange(record, tools(home));
   assert.ok(!existsSync(join(home, 'one')) && !existsSync(join(home, 'two')));
   assert.ok(!existsSync(join(home, 'system-changes.jsonl')));
@@ -74,7 +80,10 @@ test('a later command fails, or is not there: what was done before it stays reco
   const home = tempHome();
   const [one] = changes(home) as [SystemChange];
   const bad = { ...one, apply: [...one.apply, ['no-such-command-here']] };
-  await assert.rejects(applyChange(bad, tools(home)), /no-such-command-here: there is no such command here.*--undo/);
+  await assert.rejects(
+    applyChange(bad, tools(home)),
+    /no-such-command-here: there is no such command here.*--undo/,
+  );
   const [record] = tools(home).journal.read();
   assert.ok(record);
   await undoChange(record, tools(home));

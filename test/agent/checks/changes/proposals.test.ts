@@ -2,11 +2,15 @@
 // proposed again; taken back, all is as it was.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { proposedLimitBytes } from '../../../../agent/checks/changes/wired-limit.ts';
 import { cableAddress } from '../../../../agent/checks/changes/thunderbolt.ts';
+import { proposedLimitBytes } from '../../../../agent/checks/changes/wired-limit.ts';
 import { formatArgv } from '../../../../protocol/system-change.ts';
 import { readProposals } from '../../../../scripts/setup-steps/proposals.ts';
-import { applyChange, type ChangeTools, undoChange } from '../../../../scripts/system-changes/change-system.ts';
+import {
+  applyChange,
+  type ChangeTools,
+  undoChange,
+} from '../../../../scripts/system-changes/change-system.ts';
 import { ChangeJournal } from '../../../../scripts/system-changes/journal.ts';
 import { FakeMac, portUuid } from '../../../support/fake-mac.ts';
 import { tempHome } from '../../../support/temp-home.ts';
@@ -186,7 +190,10 @@ test('a change that is made anew keeps the undo of the first time', async () => 
   // somebody lowers it by hand: it is proposed, and made, again
   mac.sysctl.set('iogpu.wired_limit_mb', 1_000);
   const again = await proposals(mac, home);
-  assert.deepEqual(again.map(({ id }) => id), ['wired-limit']);
+  assert.deepEqual(
+    again.map(({ id }) => id),
+    ['wired-limit'],
+  );
   for (const change of again) await applyChange(change, tools);
   const records = tools.journal.read();
   assert.equal(records.length, 1);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { cablingOf } from '../../../../dashboard/setup/cabling/cables.ts';
 import { type Recommendation, recommend } from '../../../../dashboard/setup/cabling/recommend.ts';
-import { type Scene, SCENES, type SceneCable, sceneNodes } from '../scenes.ts';
+import { SCENES, type Scene, type SceneCable, sceneNodes } from '../scenes.ts';
 
 const recommended = (scene: Scene): Recommendation => recommend(cablingOf(sceneNodes(scene)));
 
@@ -30,7 +30,10 @@ test('the shape by number, chips and ports', () => {
 test('a cabling that is right needs nothing', () => {
   for (const name of ['two-studios', 'four-studios', 'six-studios', 'six-m2-ultras'] as const) {
     const { wanted, superfluous } = recommended(SCENES[name]);
-    assert.ok(wanted.every(({ isThere }) => isThere), name);
+    assert.ok(
+      wanted.every(({ isThere }) => isThere),
+      name,
+    );
     assert.deepEqual(superfluous, [], name);
   }
 });
@@ -62,7 +65,12 @@ describe('any cabling', () => {
     const used = new Set<string>();
     const cables: SceneCable[] = [];
     for (let tries = random(20); tries > 0; tries -= 1) {
-      const ends = [1 + random(macs), 1 + random(portCount), 1 + random(macs), 1 + random(portCount)] as const;
+      const ends = [
+        1 + random(macs),
+        1 + random(portCount),
+        1 + random(macs),
+        1 + random(portCount),
+      ] as const;
       const keys = [`${ends[0]}.${ends[1]}`, `${ends[2]}.${ends[3]}`];
       if (keys[0] === keys[1] || keys.some((key) => used.has(key))) continue;
       for (const key of keys) used.add(key);

@@ -1,0 +1,165 @@
+// The wizard as its users have it: three machines that know nothing of one another (three homes on this one, real processes,
+// Bonjour on loopback) to a first answer; once by flags, once by keys.
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { after, describe, test } from 'node:test';
+import { shownCode } from '../../../agent/trust/code.ts';
+import { tempHome } from '../../support/temp-home.ts';
+import { until } from '../../support/until.ts';
+import { CLI, environment, run } from './run.ts';
+import { NO_TMUX, Terminal } from './tmux.ts';
+
+const LOOPBACK = ['--host', '127.0.0.1', '--interface', '127.0.0.1'];
+const homes = new Set<string>();
+
+after(async () => {
+  for (const home of homes) {
+    for (const name of ['controller', 'agent']) {
+      await run(['service', 'uninstall', name, '--yes'], { env: { ESPALIER_HOME: home } });
+    }
+  }
+});
+
+/** The names and homes of two machines on which `espalier setup --role node` was run. */
+async function twoNodes(cluster: string): Promise<{ name: string; home: string }[]> {
+  const nodes = ['node-2', 'node-3'].map((name) => ({ name, home: tempHome() }));
+  await Promise.all(
+    nodes.map(async ({ name, home }) => {
+      homes.add(home);
+      const args = [
+        '--role',
+        'node',
+        '--run',
+        'background',
+        '--name',
+        name,
+        '--agent-port',
+        '0',
+        '--cluster',
+        cluster,
+      ];
+      const { code, stdout, stderr } = await run(['setup', '--unattended', ...args, ...LOOPBACK], {
+        env: { ESPALIER_HOME: home },
+      });
+      assert.equal(code, 0, stderr);
+      assert.ok(stdout.includes(`The code of ${name}:  ${shownCode(home)}`), stdout);
+    }),
+  );
+  return nodes;
+}
+
+const ownArgs = (cluster: string) => {
+  return ['--name', 'node-1', '--agent-port', '0', '--port', '0', '--cluster', cluster, ...LOOPBACK];
+};
+
+const ANSWER = /There are \*\*3\*\* letters r in strawberry/;
+
+test('by flags: three machines to a first answer', async () => {
+  const cluster = `test-${randomBytes(6).toString('hex')}`;
+  const nodes = await twoNodes(cluster);
+  const home = tempHome();
+  homes.add(home);
+  const input = nodes.map((node) => `${node.name} ${shownCode(node.home)}\n`).join('');
+  const args = ['--role', 'controller', '--run', 'background', '--nodes', '3', '--codes', '-'];
+  const { code, stdout, stderr } = await run(
+    ['setup', '--unattended', ...args, '--model', 'espalier-demo', ...ownArgs(cluster)],
+    { input, env: { ESPALIER_HOME: home, HOME: home } },
+  );
+  assert.equal(code, 0, `${stderr}\n${stdout}`);
+  assert.match(stdout, /In force \(epoch \d+\): espalier-demo, .* on 3 nodes/);
+  assert.match(stdout, ANSWER);
+  assert.match(stdout, /Your cluster serves at http:\/\/127\.0\.0\.1:\d+ /);
+  assert.match(stdout, /espalier connect claude-code --controller http/);
+  for (const { name } of nodes) assert.ok(stdout.includes(`● ${name} `), name);
+});
+
+describe('by keys', { skip: NO_TMUX }, () => {
+  test('three machines to a first answer: a wrong code, left and resumed, back and on', async () => {
+    const cluster = `test-${randomBytes(6).toString('hex')}`;
+    const nodes = await twoNodes(cluster);
+    const home = tempHome();
+    homes.add(home);
+    const { PATH = '' } = environment();
+    const terminal = await Terminal.open({ PATH, HOME: home, ESPALIER_HOME: home });
+    const setup = `'${process.execPath}' '${CLI}' setup ${ownArgs(cluster).join(' ')}`;
+    try {
+      await terminal.press(`clear; ${setup}`, 'Enter');
+      await terminal.shows(/What is this machine to be\?\n❯ the controller/);
+      await terminal.press('Enter');
+      await terminal.shows(/How is Espalier to be kept running\?/);
+      // background is the last way on every machine
+      await terminal.press('Down', 'Enter');
+      await terminal.shows(/● node-1 .*\n[\s\S]*let in node-2\n|let in node-3\n/);
+      const both = await terminal.shows(/let in node-\d\n.*let in node-\d\n/);
+      const order = [...both.matchAll(/let in (node-\d)/g)].map(([, name]) => name);
+      assert.deepEqual(order.toSorted(), ['node-2', 'node-3']);
+
+      for (const [index, name] of order.entries()) {
+        const home = nodes.find((node) => node.name === name)?.home ?? '';
+        await terminal.press('1', 'Enter');
+        await terminal.shows(new RegExp(`The code that ${name} shows`));
+        if (index === 0) {
+          const wrong = shownCode(home) === '0000-0000' ? '11111111' : '00000000';
+          await terminal.press(wrong, 'Enter');
+          await terminal.shows(new RegExp(`✗ that is not the code that node ${name} shows`));
+          await terminal.press('1', 'Enter');
+          await terminal.shows(new RegExp(`The code that ${name} shows`));
+        }
+        await terminal.press(shownCode(home) ?? '', 'Enter');
+        await terminal.shows(new RegExp(`● ${name} `));
+      }
+      await until(async () => /go on with 3 nodes/.test(await terminal.text()));
+      // back to the step before, and on again
+      await terminal.press('Escape');
+      await terminal.shows(/All that this machine needs runs already/);
+      await terminal.press('Enter');
+      await terminal.shows(/❯ go on with 3 nodes/);
+      await terminal.press('Enter');
+      await terminal.shows(/No Thunderbolt ports are known here/);
+      await terminal.press('C-c');
+      await terminal.shows(/Left\. `espalier setup` goes on where you were/);
+
+      await terminal.press(`clear; ${setup}`, 'Enter');
+      await terminal.shows(/4 of 8[\s\S]*No Thunderbolt ports/);
+      await terminal.press('Enter');
+      await terminal.shows(/There is nothing to set on this machine/);
+      await terminal.press('Enter');
+      await terminal.shows(/❯ espalier-demo .*predicted/);
+      await terminal.press('Enter');
+      await terminal.shows(/On paper: espalier-demo[\s\S]*❯ yes/);
+      await terminal.press('Enter');
+      await terminal.shows(/In force .*on 3 nodes[\s\S]*The cluster serves/);
+      await terminal.press('Enter');
+      await terminal.shows(/Your first question: How many r's are in strawberry\?/);
+      await terminal.press('Enter');
+      await terminal.shows(new RegExp(`${ANSWER.source}[\s\S]*That was your own cluster`));
+      await terminal.press('Enter');
+      const end = await terminal.shows(/Your cluster serves at http:\/\/127\.0\.0\.1:\d+ /);
+      assert.match(end, /espalier connect open-webui/);
+    } finally {
+      await terminal.close();
+    }
+  });
+});
+
+test('what cannot work is said at once', async () => {
+  const env = { ESPALIER_HOME: tempHome() };
+  const noTerminal = await run(['setup'], { env });
+  assert.equal(noTerminal.code, 2);
+  assert.match(noTerminal.stderr, /there is no terminal to ask on: run it in one, or add --unattended/);
+  const step = await run(['setup', 'kitchen'], { env });
+  assert.equal(step.code, 2);
+  assert.match(step.stderr, /Allowed choices are role, run, join, nodes/);
+  const codes = await run(['setup', '--unattended', '--role', 'controller', '--codes', '-'], {
+    env,
+    input: 'node-2 letmein\n',
+  });
+  assert.equal(codes.code, 2);
+  assert.match(codes.stderr, /a line is no `NAME CODE`/);
+  assert.ok(!codes.stderr.includes('letmein'));
+  const undo = await run(['setup', '--undo'], { env });
+  assert.deepEqual(
+    [undo.code, undo.stdout],
+    [0, 'Espalier has changed nothing of this system that could be undone.'],
+  );
+});
