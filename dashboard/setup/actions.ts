@@ -69,7 +69,7 @@ export interface SetupActions {
   /** what has to be changed of the system so that the controller serves this model; none where it needs no root */
   modelChanges(dir: string): Promise<ProposedChange[]>;
   /** has the controller serve this model from now on; it does already: nothing happens */
-  useModel(dir: string): Promise<void>;
+  serveModel(dir: string): Promise<void>;
   /** waits until the cluster serves; `tell` says what is waited for */
   untilServing(tell: (text: string) => void, signal: AbortSignal): Promise<void>;
   /** the plan in force as text */

@@ -122,7 +122,7 @@ export function setupActions({ tools, processes, models, name }: ActionOptions):
     },
     modelChanges: async (dir) =>
       processes.modelDir === dir ? [] : processes.controllerChanges(await wish(dir)),
-    async useModel(dir) {
+    async serveModel(dir) {
       if (processes.modelDir === dir) return;
       await processes.restartController(await wish(dir));
       await untilAnswers(url);

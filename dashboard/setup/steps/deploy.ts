@@ -6,7 +6,7 @@ import { fixed, StepLeft } from '../talk.ts';
 export const deploy: Step = async (context) => {
   const { talk, actions, answers } = context;
   const { modelDir } = answers;
-  if (modelDir !== undefined && !(await useModel(modelDir, context))) throw new StepLeft('back');
+  if (modelDir !== undefined && !(await serveModel(modelDir, context))) throw new StepLeft('back');
   await talk.during('Deploying', (tell, signal) => actions.untilServing((text) => tell([{ text }]), signal));
   talk.show(fixed((await actions.plan()).split('\n')));
   await talk.choose({
@@ -18,10 +18,10 @@ export const deploy: Step = async (context) => {
 };
 
 /** A controller that the system keeps running is changed as root: asked first. @returns false when it is not wanted */
-async function useModel(dir: string, { talk, actions }: StepContext): Promise<boolean> {
+async function serveModel(dir: string, { talk, actions }: StepContext): Promise<boolean> {
   const changes = await actions.modelChanges(dir);
   if (changes.length === 0) {
-    await talk.during('Starting the controller anew', () => actions.useModel(dir));
+    await talk.during('Starting the controller anew', () => actions.serveModel(dir));
     return true;
   }
   talk.show(changes.flatMap(changeLines));
@@ -33,6 +33,6 @@ async function useModel(dir: string, { talk, actions }: StepContext): Promise<bo
     ],
     initial: 'yes',
   });
-  if (wanted === 'yes') await talk.outside(() => actions.useModel(dir));
+  if (wanted === 'yes') await talk.outside(() => actions.serveModel(dir));
   return wanted === 'yes';
 }

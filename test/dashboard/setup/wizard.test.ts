@@ -49,7 +49,7 @@ function fakeActions(changes: Partial<SetupActions> = {}) {
     ],
     predict: async ({ id }) => `the plan of ${id}`,
     modelChanges: async () => [],
-    useModel: async (dir) => void done.push(`use ${dir}`),
+    serveModel: async (dir) => void done.push(`use ${dir}`),
     untilServing: async () => undefined,
     plan: async () => 'the plan in force',
     ask: async (question, tell) => {

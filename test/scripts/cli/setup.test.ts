@@ -132,7 +132,7 @@ describe('by keys', { skip: NO_TMUX }, () => {
       await terminal.press('Enter');
       await terminal.shows(/Your first question: How many r's are in strawberry\?/);
       await terminal.press('Enter');
-      await terminal.shows(new RegExp(`${ANSWER.source}[\s\S]*That was your own cluster`));
+      await terminal.shows(new RegExp(`${ANSWER.source}[\\s\\S]*That was your own cluster`));
       await terminal.press('Enter');
       const end = await terminal.shows(/Your cluster serves at http:\/\/127\.0\.0\.1:\d+ /);
       assert.match(end, /espalier connect open-webui/);
