@@ -2,11 +2,10 @@
 // wants to try first. It must not know what the service does.
 import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { execa } from 'execa';
 import { EspalierError } from '../../protocol/errors.ts';
-import { isAlive } from '../../protocol/home-lock.ts';
+import { holderOf, isAlive } from '../../protocol/home-lock.ts';
 import { SUPERVISED_STOP_MS } from '../../protocol/supervised.ts';
 import { type ServiceName, type ServiceSpec, serviceLog } from './service-spec.ts';
 
@@ -37,7 +36,7 @@ export async function startInBackground(
   child.unref();
   const deadline = performance.now() + START_TIMEOUT_MS;
   while (child.exitCode === null && child.signalCode === null && performance.now() < deadline) {
-    if (child.pid !== undefined && readPid(spec.home, spec.name) === child.pid) return child.pid;
+    if (child.pid !== undefined && holderOf(spec.home, spec.name) === child.pid) return child.pid;
     if (child.pid === undefined) break;
     await sleep(POLL_MS);
   }
@@ -58,21 +57,12 @@ export function lastWords(home: string, name: ServiceName): string {
   }
 }
 
-/** The process of a service of this home, however it was started; undefined when none runs. */
-export async function findProcess(home: string, name: ServiceName): Promise<number | undefined> {
-  const pid = readPid(home, name);
-  if (pid === undefined || !isAlive(pid)) return undefined;
-  // a number may belong to another program by now
-  const { stdout } = await execa('ps', ['-o', 'args=', '-p', String(pid)], { reject: false });
-  return stdout.includes(name) ? pid : undefined;
-}
-
 /**
  * Ends it in good order. One that has ended is ended.
  * @throws EspalierError service_failed when it does not end in time
  */
 export async function stopProcess(home: string, name: ServiceName): Promise<void> {
-  const pid = await findProcess(home, name);
+  const pid = holderOf(home, name);
   if (pid === undefined) return;
   process.kill(pid, 'SIGTERM');
   const deadline = performance.now() + 2 * SUPERVISED_STOP_MS;
@@ -81,16 +71,6 @@ export async function stopProcess(home: string, name: ServiceName): Promise<void
       throw new EspalierError('service_failed', `espalier ${name} (process ${pid}) does not end`);
     }
     await sleep(POLL_MS);
-  }
-}
-
-/** What `lockHome` wrote. */
-function readPid(home: string, name: ServiceName): number | undefined {
-  try {
-    const pid = Number(readFileSync(join(home, `${name}.pid`), 'utf8'));
-    return Number.isInteger(pid) && pid > 1 ? pid : undefined;
-  } catch {
-    return undefined;
   }
 }
 

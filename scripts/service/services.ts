@@ -5,9 +5,10 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { daemonPath } from '../../agent/checks/changes/launch-daemon.ts';
 import { EspalierError } from '../../protocol/errors.ts';
+import { holderOf } from '../../protocol/home-lock.ts';
 import type { SystemChange } from '../../protocol/system-change.ts';
 import { applyChange, type ChangeTools, undoChange } from '../system-changes/change-system.ts';
-import { findProcess, startInBackground, stopProcess } from './background.ts';
+import { startInBackground, stopProcess } from './background.ts';
 import { launchdLabel, launchdService, parseLaunchctlPrint } from './launchd-service.ts';
 import { readServices, saveService } from './saved-services.ts';
 import { type ServiceHow, ServiceName, type ServiceSpec, serviceLog, serviceSpec } from './service-spec.ts';
@@ -146,7 +147,7 @@ export async function restartService(
 }
 
 async function pidOf(name: ServiceName, how: ServiceHow | null, tools: ServiceTools): Promise<number | null> {
-  const byHand = async () => (await findProcess(tools.home, name)) ?? null;
+  const byHand = () => holderOf(tools.home, name) ?? null;
   if (how === 'launchd') {
     const { output } = await tools.run(['/bin/launchctl', 'print', `system/${launchdLabel(name)}`]);
     return parseLaunchctlPrint(output)?.pid ?? byHand();
