@@ -37,13 +37,13 @@ export async function applyChange(
     // what the first undo brings back stays as it was kept then
     if (!wanted.has(path)) writeOwnFile(path, text);
   }
-  journal.add(change);
+  const record = journal.add(change);
   for (const [index, argv] of change.apply.entries()) {
     const command = asRoot(argv, change.needsRoot, canAsk);
     const { exitCode, output } = await runPatiently(command, run);
     if (exitCode === 0) continue;
     // nothing was done yet, and nothing is to be undone
-    if (index === 0 && !inForce) journal.remove(change.id);
+    if (index === 0 && !inForce) journal.remove(record);
     const undo = index === 0 && !inForce ? '' : ' What was done before it stays recorded for --undo.';
     throw new EspalierError('system_change_failed', `${failure(command, exitCode, output)}.${undo}`);
   }
@@ -64,7 +64,7 @@ export async function undoChange(
     if (exitCode !== 0) failures.push(failure(command, exitCode, output));
   }
   if (failures.length > 0) throw new EspalierError('system_change_failed', `${failures.join('; ')}.`);
-  journal.remove(record.id);
+  journal.remove(record);
 }
 
 function failure(command: readonly string[], exitCode: number | null, output: string): string {

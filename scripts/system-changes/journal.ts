@@ -27,9 +27,10 @@ export class ChangeJournal {
   /**
    * A change that is about to be made. Of one that is in force already the first undo is kept, with its place: it brings
    * back what was there before any of them.
+   * @returns what is recorded
    * @throws EspalierError home_damaged, home_not_writable
    */
-  add({ id, description, needsRoot, apply, undo }: SystemChange, time = new Date()): void {
+  add({ id, description, needsRoot, apply, undo }: SystemChange, time = new Date()): RecordedChange {
     const records = this.read();
     const at = records.findIndex((record) => record.id === id);
     const known = records[at];
@@ -44,16 +45,19 @@ export class ChangeJournal {
     if (known) records[at] = record;
     else records.push(record);
     this.#write(records);
+    return record;
   }
 
   /** A change that is not in force any more. @throws EspalierError home_damaged, home_not_writable */
-  remove(id: string): void {
-    this.#write(this.read().filter((record) => record.id !== id));
+  remove({ id, time }: RecordedChange): void {
+    this.#write(this.read().filter((record) => record.id !== id || record.time !== time));
   }
 
   #parse(line: string, number: number): RecordedChange {
     try {
-      return RecordedChange.parse(JSON.parse(line));
+      // `espalier doctor --fix` names the finding that it mended
+      const { finding, ...rest } = JSON.parse(line);
+      return RecordedChange.parse({ id: finding, ...rest });
     } catch {
       throw new EspalierError(
         'home_damaged',
