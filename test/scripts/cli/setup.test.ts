@@ -2,6 +2,8 @@
 // Bonjour on loopback) to a first answer; once by flags, once by keys.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { shownCode } from '../../../agent/trust/code.ts';
 import { tempHome } from '../../support/temp-home.ts';
@@ -161,5 +163,42 @@ test('what cannot work is said at once', async () => {
   assert.deepEqual(
     [undo.code, undo.stdout],
     [0, 'Espalier has changed nothing of this system that could be undone.'],
+  );
+});
+
+test('--undo goes backwards, asks for each, and keeps what could not be taken back', async () => {
+  const home = tempHome();
+  const env = { ESPALIER_HOME: home };
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  const line = (id: string, undo: string[][]) =>
+    JSON.stringify({ time: '2026-01-02T03:04:05.000Z', id, needsRoot: false, apply: [['true']], undo });
+  const [first, second] = [join(home, 'first'), join(home, 'second')];
+  const lines = [
+    line('one', [['cp', second, first]]),
+    line('two', [['touch', second]]),
+    line('three', [['false']]),
+  ];
+  writeFileSync(join(home, 'system-changes.jsonl'), lines.map((each) => `${each}\n`).join(''), {
+    mode: 0o600,
+  });
+
+  const nobody = await run(['setup', '--undo'], { env });
+  assert.equal(nobody.code, 2);
+  assert.match(nobody.stderr, /nobody can be asked here/);
+  assert.ok(!existsSync(second));
+
+  const all = await run(['setup', '--undo', '--yes'], { env });
+  assert.equal(all.code, 1);
+  assert.match(all.stderr, /1 of 3 changes could not be undone/);
+  // 'two' was taken back before 'one', which needs it
+  assert.ok(existsSync(first), all.stdout);
+  assert.deepEqual(
+    [...all.stdout.matchAll(/^Undo: (\w+)/gm)].map(([, id]) => id),
+    ['three', 'two', 'one'],
+  );
+  const again = await run(['setup', '--undo', '--yes'], { env });
+  assert.deepEqual(
+    [...again.stdout.matchAll(/^Undo: (\w+)/gm)].map(([, id]) => id),
+    ['three'],
   );
 });
