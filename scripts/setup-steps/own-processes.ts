@@ -23,6 +23,9 @@ export interface ProcessArgs {
   agentEnvironment: Record<string, string>;
 }
 
+/** How a process runs that is no service. */
+export const BY_HAND = 'started by hand';
+
 export class OwnProcesses {
   readonly #tools: ServiceTools;
   readonly #args: ProcessArgs;
@@ -36,7 +39,7 @@ export class OwnProcesses {
   async running(): Promise<Record<ServiceName, string | null>> {
     const found: Record<ServiceName, string | null> = { agent: null, controller: null };
     for (const { name, pid, how } of await serviceStates(this.#tools)) {
-      if (pid !== null) found[name] = how === null ? 'started by hand' : `by ${how}, process ${pid}`;
+      if (pid !== null) found[name] = how === null ? BY_HAND : `by ${how}, process ${pid}`;
     }
     return found;
   }
@@ -60,11 +63,13 @@ export class OwnProcesses {
     }
   }
 
-  /** The folder that the controller serves; undefined where it was told none, or was started by hand. */
-  get modelDir(): string | undefined {
+  /** Whether the controller was started with these options. */
+  hasOptions(options: Readonly<Record<string, string>>): boolean {
     const args = argsFor('controller', [], this.#tools.home);
-    const at = args.indexOf('--model');
-    return at < 0 ? undefined : args[at + 1];
+    return Object.entries(options).every(([name, value]) => {
+      const at = args.indexOf(name);
+      return at >= 0 && args[at + 1] === value;
+    });
   }
 
   /** What the controller with other options changes of the system. */

@@ -22,7 +22,7 @@ import { waitUntilServing } from '../demo/wait-until-serving.ts';
 import { type ServiceTools, systemHow } from '../service/services.ts';
 import { applyChange, commandsOf } from '../system-changes/change-system.ts';
 import type { LocalModel, ModelSource } from './local-models.ts';
-import type { OwnProcesses } from './own-processes.ts';
+import { BY_HAND, type OwnProcesses } from './own-processes.ts';
 import { predictPlan } from './predict.ts';
 import { readProposals, systemFileText } from './proposals.ts';
 
@@ -54,6 +54,12 @@ export function setupActions({ tools, processes, models, name }: ActionOptions):
   const wish = async (dir: string) => {
     const connected = (await status()).nodes.filter(({ state }) => state === 'connected').length;
     return { '--model': dir, '--nodes': String(Math.max(1, connected)) };
+  };
+  // one that was started by hand is asked, any other was told
+  const serves = async (dir: string) => {
+    if ((await processes.running()).controller !== BY_HAND) return processes.hasOptions(await wish(dir));
+    if (known.length === 0) known = await models.list();
+    return (await status()).model?.id === cardOf(dir)?.id;
   };
   return {
     async machine() {
@@ -120,10 +126,9 @@ export function setupActions({ tools, processes, models, name }: ActionOptions):
       const [{ nodes }, links] = await Promise.all([status(), fetchLinks(url())]);
       return planText(predictPlan(card, nodes, links), columns());
     },
-    modelChanges: async (dir) =>
-      processes.modelDir === dir ? [] : processes.controllerChanges(await wish(dir)),
+    modelChanges: async (dir) => ((await serves(dir)) ? [] : processes.controllerChanges(await wish(dir))),
     async serveModel(dir) {
-      if (processes.modelDir === dir) return;
+      if (await serves(dir)) return;
       await processes.restartController(await wish(dir));
       await untilAnswers(url);
     },

@@ -36,7 +36,7 @@ export async function undoChanges(tools: ServiceTools, yes: boolean): Promise<vo
   if (failures.length > 0) {
     throw new EspalierError(
       'system_change_failed',
-      `${failures.length} of ${records.length} changes could not be undone; they stay recorded in ${tools.journal.path}`,
+      `${failures.length} of ${records.length} changes could not be undone; they stay recorded in ${tools.journal.path}, and are forgotten by taking out their lines`,
     );
   }
 }
