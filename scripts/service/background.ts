@@ -13,6 +13,7 @@ const MAX_LOG_BYTES = 16 * 1024 ** 2;
 /** From the start to the file with its number: Node and our modules are loaded in between, on a busy machine slowly. */
 const START_TIMEOUT_MS = 30_000;
 const POLL_MS = 100;
+const SETTLE_MS = 1_000;
 
 /**
  * Starts a service of this home.
@@ -34,11 +35,16 @@ export async function startInBackground(
   closeSync(log);
   child.on('error', () => undefined); // it has no number then, and ends below
   child.unref();
+  const isRunning = () => child.exitCode === null && child.signalCode === null;
   const deadline = performance.now() + START_TIMEOUT_MS;
-  while (child.exitCode === null && child.signalCode === null && performance.now() < deadline) {
-    if (child.pid !== undefined && holderOf(spec.home, spec.name) === child.pid) return child.pid;
-    if (child.pid === undefined) break;
-    await sleep(POLL_MS);
+  while (child.pid !== undefined && isRunning() && performance.now() < deadline) {
+    if (holderOf(spec.home, spec.name) !== child.pid) {
+      await sleep(POLL_MS);
+      continue;
+    }
+    // it has its home; what else may be wrong, a port that is taken above all, it finds at once
+    await sleep(SETTLE_MS);
+    if (isRunning()) return child.pid;
   }
   child.kill('SIGKILL');
   throw new EspalierError(

@@ -19,6 +19,7 @@ import { fetchPairing, findWaiting, pairNode } from '../cli/pairing/ask-pairing.
 import { fetchPlan } from '../cli/plan/fetch-plan.ts';
 import { planText } from '../cli/plan/plan-text.ts';
 import { waitUntilServing } from '../demo/wait-until-serving.ts';
+import { lastWords } from '../service/background.ts';
 import { type ServiceTools, systemHow } from '../service/services.ts';
 import { applyChange, commandsOf } from '../system-changes/change-system.ts';
 import type { LocalModel, ModelSource } from './local-models.ts';
@@ -29,7 +30,9 @@ import { readProposals, systemFileText } from './proposals.ts';
 /** A controller that was just started answers when Node and its model's tokenizer are loaded. */
 const CONTROLLER_TIMEOUT_MS = 60_000;
 const AGENT_TIMEOUT_MS = 10_000;
-const POLL_MS = 200;
+const POLL_MS = 250;
+/** It is between two starts, or gone for good. */
+const MAX_MISSED = 20;
 /** An agent that was just started has met its controller. */
 const OWN_SEARCH_MS = 30_000;
 /** The narrowest table of a plan. */
@@ -77,7 +80,7 @@ export function setupActions({ tools, processes, models, name }: ActionOptions):
     serviceChanges: (role) => processes.changes(role),
     async startServices(role, how) {
       await processes.start(role, how);
-      if (role === 'controller') await untilAnswers(url);
+      if (role === 'controller') await untilAnswers(home, processes);
       else await untilReady(home);
     },
     code: async () => shownCode(home),
@@ -130,7 +133,7 @@ export function setupActions({ tools, processes, models, name }: ActionOptions):
     async serveModel(dir) {
       if (await serves(dir)) return;
       await processes.restartController(await wish(dir));
-      await untilAnswers(url);
+      await untilAnswers(home, processes);
     },
     untilServing: (tell, signal) => waitUntilServing(url(), { signal, onReason: tell }),
     plan: async () => planText(await fetchPlan(url()), columns()),
@@ -169,18 +172,23 @@ function ownController(home: string): string | undefined {
   }
 }
 
-/** @throws EspalierError controller_unreachable when nothing answers in time */
-async function untilAnswers(url: () => string): Promise<void> {
+/**
+ * Waits for the controller of this home: at its usual address another one may answer.
+ * @throws EspalierError service_failed with its last words when it ends, or does not answer in time
+ */
+async function untilAnswers(home: string, processes: OwnProcesses): Promise<void> {
   const deadline = performance.now() + CONTROLLER_TIMEOUT_MS;
-  for (;;) {
-    try {
-      await fetchStatus(url());
-      return;
-    } catch (error) {
-      if (performance.now() > deadline) throw error;
-      await sleep(POLL_MS);
-    }
+  for (let missed = 0; missed < MAX_MISSED && performance.now() < deadline; await sleep(POLL_MS)) {
+    const isThere = (await processes.running()).controller !== null;
+    missed = isThere ? 0 : missed + 1;
+    const url = ownController(home);
+    const answers = url !== undefined && (await fetchStatus(url).catch(() => undefined));
+    if (isThere && answers) return;
   }
+  throw new EspalierError(
+    'service_failed',
+    `the controller does not answer: ${lastWords(home, 'controller')}`,
+  );
 }
 
 /** An agent that was just started has its code within a moment; a step shows what there is. */
