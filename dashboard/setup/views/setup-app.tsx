@@ -13,7 +13,12 @@ interface Props {
 export function SetupApp({ talk, colours }: Props) {
   const page = useSyncExternalStore(talk.subscribe, talk.get);
   const size = useWindowSize();
-  useInput((input, key) => talk.press(pressOf(input, key)));
+  useInput((input, key) => {
+    // what is pasted, or typed faster than it is read, comes as one: a line break at its end is Enter
+    const [, text = '', end] = /^([\s\S]*?)([\r\n]+)?$/.exec(input) ?? [];
+    talk.press(pressOf(text, key));
+    if (end !== undefined && text !== '') talk.press({ input: '', key: 'enter' });
+  });
   return <SetupScreen page={page} size={size} colours={colours} />;
 }
 
