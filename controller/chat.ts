@@ -9,6 +9,7 @@ import type { TokenSource } from './token-source.ts';
 /**
  * Generates an admitted chat. Breaking off, a stop string or an aborted `signal` cancels it on the stages.
  * @param onNotice is told when the tokens pause because the cluster recovers from a loss, and when they go on
+ * @param client the program that asks, for whoever looks at the status
  * @throws EspalierError while iterating, as the source does; the signal's reason when it was aborted
  */
 export async function* runChat(
@@ -16,12 +17,13 @@ export async function* runChat(
   source: TokenSource,
   signal: AbortSignal,
   onNotice?: (text: string) => void,
+  client?: string,
 ): AsyncGenerator<ChatEvent, void, undefined> {
   const text = new ChatText(chat);
   const promptTokens = chat.generation.promptIds.length;
   const usage: ChatUsage = { promptTokens, cachedTokens: 0, completionTokens: 0, reasoningTokens: 0 };
   try {
-    for await (const event of source.generate(chat.generation, signal, onNotice)) {
+    for await (const event of source.generate(chat.generation, signal, onNotice, client)) {
       const { token, finish, cachedTokens } = event;
       usage.cachedTokens += cachedTokens ?? 0;
       if (token !== null) {

@@ -4,12 +4,15 @@ import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { DoctorReport } from '../protocol/doctor.ts';
 import { ERRORS, EspalierError } from '../protocol/errors.ts';
+import type { ClusterHistory } from '../protocol/history.ts';
 import type { Identity } from '../protocol/identity.ts';
 import { LimitedLog } from '../protocol/limited-log.ts';
 import { formatHostPort } from '../protocol/node.ts';
+import type { OperationAnswer } from '../protocol/operations.ts';
 import type { PairedAnswer } from '../protocol/pairing.ts';
 import type { ModelCard } from '../protocol/plan.ts';
 import type { PlanReport } from '../protocol/plan-report.ts';
+import type { StageStats } from '../protocol/stage.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
 import type { ChromeTrace } from '../protocol/trace.ts';
 import { checkCluster } from './checks/cluster-check.ts';
@@ -30,6 +33,7 @@ import {
 import type { ControllerOptions } from './config.ts';
 import { Deployer, type ModelPlace } from './deploy.ts';
 import { discover } from './discovery.ts';
+import { History } from './history.ts';
 import type { Incidents } from './incidents.ts';
 import { Links } from './links/links.ts';
 import type { MeasurementStore } from './measurement-store.ts';
@@ -38,6 +42,7 @@ import { PlanReports } from './plan-reports.ts';
 import type { Measurements } from './planner/measurements.ts';
 import type { PlanAnswer, PlanQuestion } from './planner/solve.ts';
 import { PlannerThread } from './planner-thread.ts';
+import { PredictedRatesOf } from './predicted-rates.ts';
 import { Requests } from './requests.ts';
 import type { DeploymentStore } from './saved-deployment.ts';
 import { clusterStatus, EventLog } from './status.ts';
@@ -80,6 +85,8 @@ export class Core {
   readonly #traces: TraceCollector;
   readonly #checks = new CheckCollector((nodeId) => this.#nodes.send(nodeId, { kind: 'check' }));
   readonly #events = new EventLog();
+  readonly #history = new History(performance.now());
+  readonly #predicted = new PredictedRatesOf();
   readonly #options: CoreOptions;
   readonly #planner = new PlannerThread();
   /** of its own: a new plan does not wait for what would make the old one better */
@@ -195,6 +202,7 @@ export class Core {
     );
     this.#ticker = setInterval(() => {
       this.requests.checkDeadlines();
+      this.#history.count(this.requests.tokensTotal, performance.now());
       this.#take({ kind: 'tick' });
       this.links.tick();
     }, TICK_MS);
@@ -226,7 +234,50 @@ export class Core {
   }
 
   status(): ClusterStatus {
-    return clusterStatus(this.#cluster, this.requests, this.#events, this.links.findings, this.#isStopping);
+    return clusterStatus(
+      {
+        cluster: this.#cluster,
+        requests: this.requests,
+        events: this.#events,
+        linkFindings: this.links.findings,
+        incidents: this.#options.incidents.report.incidents,
+        predicted: this.#predicted,
+      },
+      this.#isStopping,
+    );
+  }
+
+  /** The last ten minutes, so that whoever looks late sees what was. */
+  history(): ClusterHistory {
+    return this.#history.told(performance.now(), Date.now());
+  }
+
+  /** @throws EspalierError not_found for a node that is not known */
+  drain(nodeId: string, now: boolean): OperationAnswer {
+    const name = this.#knownNode(nodeId);
+    this.#take({ kind: 'drain', nodeId, now });
+    const when = now ? 'now' : 'when no request has run for a moment';
+    return { text: `${name} takes no place in the next plan; a stage that it has moves ${when}` };
+  }
+
+  /** @throws EspalierError not_found for a node that is not known */
+  undrain(nodeId: string): OperationAnswer {
+    const name = this.#knownNode(nodeId);
+    this.#take({ kind: 'undrain', nodeId });
+    return { text: `${name} may be used again` };
+  }
+
+  /** @throws EspalierError not_found for a request that is over or never was */
+  cancel(requestId: string): OperationAnswer {
+    if (this.requests.cancel(requestId)) return { text: 'the request is cancelled' };
+    throw new EspalierError('not_found', `There is no request ${requestId.slice(0, 100)}: it may be over.`);
+  }
+
+  /** @returns its name */
+  #knownNode(nodeId: string): string {
+    const node = this.#cluster.nodes.get(nodeId);
+    if (node) return node.facts.name;
+    throw new EspalierError('not_found', `There is no node ${nodeId.slice(0, 100)} in this cluster.`);
   }
 
   /**
@@ -398,10 +449,16 @@ export class Core {
         this.#traces.receive(epoch, nodeId, event.steps);
         break;
       default:
-        if (event.kind === 'stats') this.#noteSteps(nodeId, event.stats.stepsTotal);
+        if (event.kind === 'stats') this.#noteStats(nodeId, event.stats);
         this.#take({ ...event, nodeId });
         if (event.kind === 'stats') this.#options.store.note(this.#cluster.measurements, performance.now());
     }
+  }
+
+  #noteStats(nodeId: string, stats: StageStats): void {
+    const { deployment } = this.#cluster;
+    if (deployment) this.#history.report(nodeId, deployment.epoch, stats, performance.now());
+    this.#noteSteps(nodeId, stats.stepsTotal);
   }
 
   /** Steps of the head are progress for all: requests may wait long for their turn, but not for a stage that stands. */

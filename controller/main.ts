@@ -75,6 +75,12 @@ export async function startController(options: ControllerOptions): Promise<Runni
     maxSessions: MAX_SESSIONS,
     pins: options.pins,
     status: () => core.status(),
+    history: () => core.history(),
+    operate: {
+      drain: (nodeId, now) => core.drain(nodeId, now),
+      undrain: (nodeId) => core.undrain(nodeId),
+      cancel: (requestId) => core.cancel(requestId),
+    },
     trace: (steps) => core.trace(steps),
     plan: () => core.plan(),
     incidents: () => incidents.report,

@@ -27,6 +27,8 @@ export interface HeadOutlet {
 
 interface LiveRequest {
   request: GenerateRequest;
+  /** the program that asks, for people */
+  client: string | undefined;
   /** the tokens of its answer so far, for a deployment that has to go on from them */
   generatedIds: number[];
   events: TokenEvent[];
@@ -71,6 +73,7 @@ export class Requests implements TokenSource {
     wanted: Omit<GenerateRequest, 'requestId'>,
     signal: AbortSignal,
     onNotice?: (text: string) => void,
+    client?: string,
   ): AsyncGenerator<TokenEvent> {
     if (this.#live.size >= MAX_REQUESTS) {
       throw new EspalierError('queue_full', `${this.#live.size} requests are running or waiting already`);
@@ -80,6 +83,7 @@ export class Requests implements TokenSource {
     const now = performance.now();
     const live: LiveRequest = {
       request,
+      client,
       generatedIds: [],
       events: [],
       error: undefined,
@@ -170,6 +174,15 @@ export class Requests implements TokenSource {
     if (live) this.#end(live, new EspalierError(isErrorCode(code) ? code : 'internal', message));
   }
 
+  /** Ends a request because an operator wants it. @returns whether there is such a request */
+  cancel(requestId: string): boolean {
+    const live = this.#live.get(requestId);
+    if (!live || isOver(live)) return false;
+    if (live.isSent) this.#outlet.cancel(requestId);
+    this.#end(live, new EspalierError('cancelled', 'This request was cancelled at the controller.'));
+    return true;
+  }
+
   failAll(error: EspalierError): void {
     for (const live of this.#live.values()) this.#end(live, error);
   }
@@ -251,9 +264,12 @@ export class Requests implements TokenSource {
     return [...this.#live.values()].map((live, place): RequestStatus => {
       const decodingMs = live.firstTokenAt === undefined ? 0 : now - live.firstTokenAt;
       const tokens = live.generatedIds.length;
+      const phase = this.#phase(live, place);
       return {
         id: live.request.requestId,
-        phase: this.#phase(live, place),
+        client: live.client ?? null,
+        ahead: phase === 'waiting' ? place - this.#outlet.maxSessions : null,
+        phase,
         promptTokens: live.request.promptIds.length,
         tokens,
         tokensPerSecond: tokens > 1 ? ((tokens - 1) * 1000) / Math.max(decodingMs, 1) : null,

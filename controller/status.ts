@@ -1,5 +1,6 @@
 // The public picture of the cluster, put together from what the parts know. It holds nothing of its own but the events.
-import { MAX_EVENTS, MAX_STRANGER_EVENTS } from '../protocol/limits.ts';
+import type { Incident } from '../protocol/incidents.ts';
+import { MAX_EVENTS, MAX_SHOWN_INCIDENTS, MAX_STRANGER_EVENTS } from '../protocol/limits.ts';
 import type { LinkFinding } from '../protocol/links.ts';
 import { formatHostPort } from '../protocol/node.ts';
 import { printable } from '../protocol/printable.ts';
@@ -8,6 +9,7 @@ import { ESPALIER_VERSION } from '../protocol/version.ts';
 import { type Cluster, clusterReason, clusterState } from './cluster/state.ts';
 import type { HopPath } from './links/hop-path.ts';
 import { machineStatus } from './machine-status.ts';
+import type { PredictedRatesOf } from './predicted-rates.ts';
 import type { Requests } from './requests.ts';
 
 /** The window of "now": long enough to be calm, short enough to follow. */
@@ -37,13 +39,21 @@ export class EventLog {
   }
 }
 
+/** What the status is put together from. */
+export interface StatusParts {
+  cluster: Cluster;
+  requests: Requests;
+  events: EventLog;
+  linkFindings: readonly LinkFinding[];
+  incidents: readonly Incident[];
+  predicted: PredictedRatesOf;
+}
+
 export function clusterStatus(
-  cluster: Cluster,
-  requests: Requests,
-  events: EventLog,
-  linkFindings: readonly LinkFinding[],
+  { cluster, requests, events, linkFindings, incidents, predicted }: StatusParts,
   isStopping: boolean,
 ): ClusterStatus {
+  const now = performance.now();
   const { card, deployment } = cluster;
   return {
     at: Date.now(),
@@ -65,15 +75,17 @@ export function clusterStatus(
     tokensPerSecondMinute: requests.tokensPerSecond(60_000),
     timeToFirstTokenMs: requests.timeToFirstTokenMs,
     tokensTotal: requests.tokensTotal,
+    predicted: predicted.rates(cluster, requests.running, now),
     kv: deployment?.stages[0]?.stats?.kvUse ?? null,
     requestsRunning: requests.running,
     requestsWaiting: requests.waiting,
     requestsCompleted: requests.completed,
     requestsFailed: requests.failedCount,
     nodes: nodeStatuses(cluster),
-    stages: stageStatuses(cluster),
+    stages: stageStatuses(cluster, predicted.stages(cluster, now)),
     requests: requests.list(),
     linkFindings: [...linkFindings],
+    incidents: incidents.slice(-MAX_SHOWN_INCIDENTS),
     events: events.all,
   };
 }
@@ -85,6 +97,7 @@ function nodeStatuses(cluster: Cluster): NodeStatus[] {
     address: formatHostPort(address),
     foundBy,
     state: connected ? 'connected' : 'lost',
+    isDrained: cluster.drained.has(facts.id),
     chip: facts.chip,
     cores: facts.cores,
     memoryBytes: facts.memoryBytes,
@@ -93,7 +106,7 @@ function nodeStatuses(cluster: Cluster): NodeStatus[] {
   }));
 }
 
-function stageStatuses(cluster: Cluster): StageStatus[] {
+function stageStatuses(cluster: Cluster, predicted: ReturnType<PredictedRatesOf['stages']>): StageStatus[] {
   const { deployment } = cluster;
   if (!deployment) return [];
   return deployment.stages.map((stage, index): StageStatus => {
@@ -114,6 +127,9 @@ function stageStatuses(cluster: Cluster): StageStatus[] {
       busyShare: stats?.busyShare ?? null,
       hopBytesPerSecond: stats?.hopBytesPerSecond ?? null,
       tokensTotal: stats?.tokensTotal ?? 0,
+      stepsTotal: stats?.stepsTotal ?? null,
+      usableBytes: predicted[index]?.usableBytes ?? null,
+      predictedStepMs: predicted[index]?.stepMs ?? null,
       hop: stage.hopPath ? hopStatus(stage.hopPath) : null,
     };
   });

@@ -6,11 +6,13 @@ export interface TokenSource {
    * Starts one generation. Tokens arrive in order of their index; the last event has a `finish`.
    * Breaking off the iteration or aborting `signal` cancels it on the stages.
    * While the cluster recovers from a loss the tokens pause, and `onNotice` is told why, and when they go on.
+   * `client` is the program that asks, for whoever looks at the status.
    * @throws EspalierError while iterating: not_ready, queue_full, stage_lost, engine_failed, …
    */
   generate(
     request: Omit<GenerateRequest, 'requestId'>,
     signal: AbortSignal,
     onNotice?: (text: string) => void,
+    client?: string,
   ): AsyncIterable<TokenEvent>;
 }

@@ -48,6 +48,11 @@ export const ERRORS = {
     solve:
       'Send the request again; `espalier status` shows which node was lost and when the cluster serves again.',
   },
+  cancelled: {
+    // a status that no client takes as a reason to try again by itself
+    status: 410,
+    solve: 'Whoever runs the cluster ended it (`c` in the dashboard); ask again if it is still wanted.',
+  },
   no_progress: {
     status: 504,
     solve: 'Look at `espalier status` for the stage that stands still, then send it again.',

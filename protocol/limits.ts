@@ -205,12 +205,21 @@ export const MAX_CONTROL_BACKLOG_BYTES = 8 * MIB;
 export const WORKER_STOP_MS = 500;
 /** Stages report their statistics this often. */
 export const STATS_INTERVAL_MS = 500;
-/** The status stream's interval. */
+/** The status stream's interval where a subscriber asks for no other, and the shortest that it may ask for: four a second. */
 export const STATUS_INTERVAL_MS = 500;
+export const MIN_STATUS_INTERVAL_MS = 250;
+export const MAX_STATUS_INTERVAL_MS = 60_000;
+/** Incidents in a status message: as JSON at most 12 KiB; those before them are at their own path. */
+export const MAX_SHOWN_INCIDENTS = 6;
+/** Samples of the history: ten minutes. */
+export const HISTORY_STEP_MS = 1_000;
+export const HISTORY_SAMPLES = 600;
+/** Nodes in the history; who was not heard of for ten minutes is forgotten. */
+export const MAX_HISTORY_NODES = 128;
 /** Status subscribers at once. */
 export const MAX_STATUS_CLIENTS = 32;
-/** A status message: 256 requests, 100 events and 64 nodes of at most 1 KiB each are 0.4 MiB; 64 machines 0.5 MiB. */
-export const MAX_STATUS_MESSAGE_BYTES = MIB;
+/** A status message: 256 requests, 100 events and 64 nodes of at most 1 KiB each are 0.4 MiB; 64 machines 0.5 MiB. A history: 128 nodes of 2 times 600 numbers of at most 7 characters, 1.1 MB. */
+export const MAX_STATUS_MESSAGE_BYTES = 2 * MIB;
 /** A status stream that was silent for this long is broken: ten intervals. */
 export const STATUS_SILENCE_MS = 5_000;
 /** A status subscriber that is this far behind (ten of the largest messages) is dropped. */

@@ -2,7 +2,13 @@
 // The dashboard and `espalier status` know nothing else.
 import { z } from 'zod';
 import { GpuMemoryLimit, InterfaceKind, MachineLoad, PowerFacts, Rdma, ThermalFacts } from './facts.ts';
-import { MAX_SHOWN_INTERFACES, MAX_SHOWN_LABEL_CHARS, MAX_SHOWN_PORTS } from './limits.ts';
+import { Incident } from './incidents.ts';
+import {
+  MAX_SHOWN_INCIDENTS,
+  MAX_SHOWN_INTERFACES,
+  MAX_SHOWN_LABEL_CHARS,
+  MAX_SHOWN_PORTS,
+} from './limits.ts';
 import { LinkFinding } from './links.ts';
 import { EngineName, LayerRange } from './plan.ts';
 import { KvUse } from './stage.ts';
@@ -78,6 +84,8 @@ export const NodeStatus = z.object({
   address: z.string(),
   foundBy: z.enum(['bonjour', 'address']),
   state: z.enum(['connected', 'lost']),
+  /** it takes no place in the next plan, because somebody wants to do something else with it */
+  isDrained: z.boolean().nullish(),
   chip: z.string(),
   cores: z.int(),
   memoryBytes: z.number(),
@@ -107,6 +115,12 @@ export const StageStatus = z.object({
   busyShare: z.number().nullable(),
   hopBytesPerSecond: z.number().nullable(),
   tokensTotal: z.int(),
+  /** steps since the deployment: it grows by one each time that work has passed through the stage */
+  stepsTotal: z.int().nullish(),
+  /** what weights and KV may take of the node's memory, as the plan counts */
+  usableBytes: z.number().nullish(),
+  /** a decode step of one row as the plan's cost model predicts it, with what has been measured until now */
+  predictedStepMs: z.number().nullish(),
   /** the measured way of the hop to it from the stage before; null where none was measured */
   hop: z
     .object({
@@ -125,6 +139,10 @@ export type StageStatus = z.infer<typeof StageStatus>;
 
 export const RequestStatus = z.object({
   id: z.string(),
+  /** the program that asks, as it calls itself; null where it says nothing */
+  client: ShownLabel.nullish(),
+  /** how many others come before it, while it waits */
+  ahead: z.int().nullish(),
   /** recovering: a stage was lost; it goes on from its tokens when the cluster serves again */
   phase: z.enum(['waiting', 'prefill', 'decode', 'recovering']),
   promptTokens: z.int(),
@@ -133,6 +151,18 @@ export const RequestStatus = z.object({
   ageMs: z.number(),
 });
 export type RequestStatus = z.infer<typeof RequestStatus>;
+
+/** What the cost model says of the plan in force, beside what is measured. */
+export const PredictedRates = z.object({
+  /** tokens per second with as many streams as run now; null while none runs */
+  now: z.object({ streams: z.int(), tokensPerSecond: z.number() }).nullable(),
+  oneStream: z.number(),
+  /** with as many streams as stages */
+  allStagesBusy: z.number(),
+  /** what keeps all stages busy from being faster, in words */
+  limit: z.string(),
+});
+export type PredictedRates = z.infer<typeof PredictedRates>;
 
 export const ClusterEvent = z.object({
   /** milliseconds since 1970 */
@@ -171,6 +201,8 @@ export const ClusterStatus = z.object({
   /** of the last request that began to answer; null before the first */
   timeToFirstTokenMs: z.number().nullable(),
   tokensTotal: z.int(),
+  /** null while nothing is deployed */
+  predicted: PredictedRates.nullish(),
   /** who holds how much of the stages' KV, as the first stage says; null before it says so */
   kv: KvUse.nullish(),
   requestsRunning: z.int(),
@@ -182,6 +214,8 @@ export const ClusterStatus = z.object({
   requests: z.array(RequestStatus),
   /** what the links between the nodes tell that a person can mend, the worst first */
   linkFindings: z.array(LinkFinding).nullish(),
+  /** the last ones, newest last; GET /cluster/v1/incidents has all that are kept */
+  incidents: z.array(Incident).max(MAX_SHOWN_INCIDENTS).nullish(),
   /** newest last */
   events: z.array(ClusterEvent),
 });

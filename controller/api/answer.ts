@@ -6,6 +6,7 @@ import { MAX_CHOICES } from '../../protocol/limits.ts';
 import { runChat } from '../chat.ts';
 import { type AdmittedChat, admitChat } from '../chat-admission.ts';
 import type { ChatEvent } from '../chat-request.ts';
+import { clientOf } from './client-name.ts';
 import { collectAnswers } from './collect.ts';
 import { type ApiContext, ClientGone } from './context.ts';
 import { type AnswerHead, type ReasoningView, SSE_TYPE, sseComment, type Translation } from './dialect.ts';
@@ -60,7 +61,8 @@ export async function answer(
       startedAtMs,
     };
     const view = translation.view ?? context.viewFor(request) ?? 'apart';
-    const running = run(context, dialect, { ...translation, view }, admitted, signal);
+    const client = clientOf(request.headers['user-agent']);
+    const running = run(context, { dialect, client }, { ...translation, view }, admitted, signal);
     if (translation.stream) await streamed(context, translation, head, running, reply, signal);
     else return await whole(context, translation, head, running, reply);
   } catch (error) {
@@ -79,7 +81,7 @@ function checkCount({ chats, count }: Translation): void {
 
 function run(
   { deps, traffic }: ApiContext,
-  dialect: string,
+  { dialect, client }: { dialect: string; client: string | undefined },
   { chats, count, view }: Translation & { view: ReasoningView },
   admitted: readonly AdmittedChat[],
   signal: AbortSignal,
@@ -94,7 +96,7 @@ function run(
         seed: (generation.sampling.seed + nth) % Number.MAX_SAFE_INTEGER,
       };
       const own = { ...chat, generation: { ...generation, sampling } };
-      const events = runChat(own, deps.source, signal, (text) => notices.tell(text));
+      const events = runChat(own, deps.source, signal, (text) => notices.tell(text), client);
       const isBackground = chats[prompt]?.isBackground ?? false;
       const watched = traffic.watch(events, {
         dialect,

@@ -5,9 +5,11 @@ import type { FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { DoctorReport } from '../../protocol/doctor.ts';
 import { EspalierError } from '../../protocol/errors.ts';
+import type { ClusterHistory } from '../../protocol/history.ts';
 import type { IncidentsReport } from '../../protocol/incidents.ts';
 import { MAX_REQUESTS } from '../../protocol/limits.ts';
 import type { LinksReport } from '../../protocol/links.ts';
+import type { OperationAnswer } from '../../protocol/operations.ts';
 import type { PairedAnswer, PairingReport } from '../../protocol/pairing.ts';
 import type { PlanReport } from '../../protocol/plan-report.ts';
 import type { ClusterStatus } from '../../protocol/status.ts';
@@ -35,6 +37,9 @@ export interface ApiDeps {
   /** sessions that the stages hold at once */
   maxSessions: number;
   status(): ClusterStatus;
+  /** the last ten minutes */
+  history(): ClusterHistory;
+  operate: Operations;
   /** the last steps of all stages; @throws EspalierError not_ready */
   trace(steps: number): Promise<ChromeTrace>;
   /** the plan in force with its reasons; @throws EspalierError not_ready */
@@ -53,6 +58,13 @@ export interface ApiDeps {
   /** has all links measured again, when no request runs */
   measureLinks(): LinksReport;
   log: Logger;
+}
+
+/** What an operator may do to a running cluster. @throws EspalierError not_found */
+export interface Operations {
+  drain(nodeId: string, now: boolean): OperationAnswer;
+  undrain(nodeId: string): OperationAnswer;
+  cancel(requestId: string): OperationAnswer;
 }
 
 export interface ApiContext {

@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify';
 import { DOCTOR_PATH } from '../../protocol/doctor.ts';
 import { EspalierError } from '../../protocol/errors.ts';
+import { HISTORY_PATH } from '../../protocol/history.ts';
 import { INCIDENTS_PATH } from '../../protocol/incidents.ts';
 import { MAX_TRACE_STEPS } from '../../protocol/limits.ts';
 import { LINKS_PATH, MEASURE_LINKS_PATH } from '../../protocol/links.ts';
@@ -36,6 +37,8 @@ export function generalRoutes(app: FastifyInstance, { deps, metrics }: ApiContex
     { config: { summary: 'The cluster: nodes, stages, requests; a WebSocket of the same path streams it' } },
     () => deps.status(),
   );
+
+  app.get(HISTORY_PATH, { config: { summary: 'The rates of the last ten minutes' } }, () => deps.history());
 
   app.get(PLAN_PATH, { config: { summary: 'The plan in force with its reasons' } }, () => deps.plan());
 

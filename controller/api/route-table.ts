@@ -3,7 +3,7 @@
 export class RouteTable {
   readonly #methods = new Map<string, Set<string>>();
 
-  /** @param pattern a path that may end in `*` */
+  /** @param pattern a path that may end in `*`, or hold one `:id` */
   add(pattern: string, methods: string | readonly string[]): void {
     const known = this.#methods.get(pattern) ?? new Set();
     for (const method of [methods].flat()) known.add(method);
@@ -21,11 +21,16 @@ export class RouteTable {
   /** One line a route, for people. */
   list(): string[] {
     return [...this.#methods].map(([pattern, methods]) => {
-      return `${[...methods].join('|').padEnd(8)} ${pattern.replace('*', 'ID')}`;
+      return `${[...methods].join('|').padEnd(8)} ${pattern.replace(/\*|:id/, 'ID')}`;
     });
   }
 }
 
 function matches(pattern: string, path: string): boolean {
-  return pattern.endsWith('*') ? path.startsWith(pattern.slice(0, -1)) : path === pattern;
+  if (pattern.endsWith('*')) return path.startsWith(pattern.slice(0, -1));
+  const [before = '', after] = pattern.split(':id');
+  if (after === undefined) return path === pattern;
+  if (!path.startsWith(before) || !path.endsWith(after)) return false;
+  const id = path.slice(before.length, path.length - after.length);
+  return id !== '' && !id.includes('/');
 }

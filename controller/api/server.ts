@@ -27,6 +27,7 @@ import { Metrics } from './metrics.ts';
 import { ollamaRoutes } from './ollama/routes.ts';
 import { openAiModelRoutes } from './openai/models.ts';
 import { OpenApi } from './openapi.ts';
+import { operationRoutes } from './operation-routes.ts';
 import { pairingRoutes } from './pairing-routes.ts';
 import { endWithError } from './raw-error.ts';
 import { asRequestError, errorHeaders } from './request-error.ts';
@@ -88,6 +89,7 @@ export async function createApi(deps: ApiDeps, options: ApiOptions = {}): Promis
   generalRoutes(fastify, context, routes);
   pairingRoutes(fastify, context);
   webViewRoutes(fastify);
+  operationRoutes(fastify, context);
   openAiModelRoutes(fastify, context);
   ollamaRoutes(fastify, context);
   dialectRoutes(fastify, context);

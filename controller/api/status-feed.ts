@@ -1,4 +1,5 @@
-// The WebSocket that streams the cluster's status: a snapshot at once, then one each interval; no foreign web pages.
+// The WebSocket that streams the cluster's status: a snapshot at once, then one each interval, which a subscriber may choose
+// (`?intervalMs=250`); no foreign web pages.
 // It must not know what a status holds.
 import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import { isIP } from 'node:net';
@@ -9,6 +10,8 @@ import {
   MAX_STATUS_BACKLOG_BYTES,
   MAX_STATUS_CLIENTS,
   MAX_STATUS_INPUT_BYTES,
+  MAX_STATUS_INTERVAL_MS,
+  MIN_STATUS_INTERVAL_MS,
 } from '../../protocol/limits.ts';
 import { type ClusterStatus, STATUS_PATH } from '../../protocol/status.ts';
 import type { Access } from './access.ts';
@@ -33,7 +36,8 @@ export class StatusFeed {
   });
   readonly #intervalMs: number;
   readonly #access: Access | undefined;
-  #interval: NodeJS.Timeout | undefined;
+  /** one timer an interval: its subscribers get the same text */
+  readonly #groups = new Map<number, { clients: Set<WebSocket>; timer: NodeJS.Timeout }>();
 
   constructor(server: Server, status: () => ClusterStatus, intervalMs: number, access: Access | undefined) {
     this.#access = access;
@@ -44,7 +48,7 @@ export class StatusFeed {
 
   /** Says goodbye to all subscribers; those that do not answer within `graceMs` are cut off. */
   async close(graceMs: number): Promise<void> {
-    clearInterval(this.#interval);
+    for (const { timer } of this.#groups.values()) clearInterval(timer);
     const closed = [...this.#sockets.clients].map((socket) => {
       const { promise, resolve } = Promise.withResolvers<void>();
       const timer = setTimeout(() => socket.terminate(), graceMs);
@@ -63,7 +67,10 @@ export class StatusFeed {
     socket.on('error', () => socket.destroy());
     const refusal = this.#refusalOrFault(request);
     if (refusal) endWithError(socket, refusal);
-    else this.#sockets.handleUpgrade(request, socket, head, (client) => this.#add(client));
+    else
+      this.#sockets.handleUpgrade(request, socket, head, (client) =>
+        this.#add(client, this.#intervalOf(request)),
+      );
   }
 
   /** Outside of the server's own handlers nobody else catches what goes wrong, like a damaged file of keys. */
@@ -100,21 +107,38 @@ export class StatusFeed {
     return undefined;
   }
 
-  #add(client: WebSocket): void {
-    // A message that is too long is an error here; ws then closes the socket by itself.
-    client.on('error', () => undefined);
-    client.on('close', () => {
-      if (this.#sockets.clients.size > 0) return;
-      clearInterval(this.#interval);
-      this.#interval = undefined;
-    });
-    client.send(JSON.stringify(this.#status()));
-    this.#interval ??= setInterval(() => this.#broadcast(), this.#intervalMs);
+  /** What a subscriber asks for, within the limits; what is no number is as if nothing were said. */
+  #intervalOf({ url = '' }: IncomingMessage): number {
+    const asked = Number(new URL(url, 'http://localhost').searchParams.get('intervalMs') ?? Number.NaN);
+    if (!Number.isFinite(asked)) return this.#intervalMs;
+    return Math.min(Math.max(Math.round(asked), MIN_STATUS_INTERVAL_MS), MAX_STATUS_INTERVAL_MS);
   }
 
-  #broadcast(): void {
+  #add(client: WebSocket, intervalMs: number): void {
+    // A message that is too long is an error here; ws then closes the socket by itself.
+    client.on('error', () => undefined);
+    client.on('close', () => this.#remove(client, intervalMs));
+    client.send(JSON.stringify(this.#status()));
+    let group = this.#groups.get(intervalMs);
+    if (!group) {
+      const clients = new Set<WebSocket>();
+      group = { clients, timer: setInterval(() => this.#broadcast(clients), intervalMs) };
+      this.#groups.set(intervalMs, group);
+    }
+    group.clients.add(client);
+  }
+
+  #remove(client: WebSocket, intervalMs: number): void {
+    const group = this.#groups.get(intervalMs);
+    group?.clients.delete(client);
+    if (!group || group.clients.size > 0) return;
+    clearInterval(group.timer);
+    this.#groups.delete(intervalMs);
+  }
+
+  #broadcast(clients: ReadonlySet<WebSocket>): void {
     const message = JSON.stringify(this.#status());
-    for (const client of this.#sockets.clients) {
+    for (const client of clients) {
       if (client.bufferedAmount > MAX_STATUS_BACKLOG_BYTES) client.terminate();
       else client.send(message);
     }

@@ -5,6 +5,7 @@ import { measuredLinks } from '../links/measured-links.ts';
 import { plannerNode } from '../planner/from-facts.ts';
 import { learn } from '../planner/measurements.ts';
 import { linkWhenLoaded, nowServing, reconsider, tryToPlan } from './deploying.ts';
+import { drain, moveFromDrained, undrain } from './draining.ts';
 import {
   hopsGone,
   lateDeployment,
@@ -45,6 +46,7 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
     case 'node-forgotten':
       cluster.nodes.delete(input.nodeId);
       cluster.held.delete(input.nodeId);
+      cluster.drained.delete(input.nodeId);
       return leavePlaces(cluster);
     case 'stage-progress':
       return onStage(cluster, input, (stage) => {
@@ -98,6 +100,10 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
       cluster.unlinked = input.unlinked ?? [];
       cluster.linksPending = input.isPending;
       return [...hopsGone(cluster, now), ...tick(cluster, now)];
+    case 'drain':
+      return [...drain(cluster, input), ...tick(cluster, now)];
+    case 'undrain':
+      return [...undrain(cluster, input.nodeId), ...tick(cluster, now)];
     case 'tick':
       return tick(cluster, now);
   }
@@ -170,5 +176,6 @@ function tick(cluster: Cluster, now: number): Effect[] {
   if (!deployment) return tryToPlan(cluster, now);
   const lost = [...silentStage(cluster, deployment, now), ...lateDeployment(cluster, deployment, now)];
   if (lost.length > 0) return lost;
-  return isServing(deployment) ? reconsider(cluster, deployment, now) : [];
+  if (!isServing(deployment)) return [];
+  return moveFromDrained(cluster, deployment, now) ?? reconsider(cluster, deployment, now);
 }

@@ -74,6 +74,7 @@ function canDeployAgain(cluster: Cluster, { epoch, plan }: SavedDeployment, now:
     return cluster.hasServed || isSame(cluster.held.get(nodeId), { epoch, range }, cluster.modelFingerprint);
   });
   if (!isThere) return false;
+  if (plan.stages.some(({ nodeId }) => cluster.drained.has(nodeId))) return false;
   if (cluster.hasServed && plan.stages.some(({ nodeId }) => isLeftOut(cluster, nodeId, now))) return false;
   return plan.stages.every(({ nodeId }, index) => {
     const before = plan.stages.at(index - 1);
@@ -107,9 +108,9 @@ function waitsForLinks(cluster: Cluster, now: number): boolean {
   return cluster.linksPending && now - cluster.lastNodeAt < LINKS_WAIT_MS;
 }
 
-/** The nodes that a plan may use: those that do not rest, or all where nobody else is there. */
-function usableNodes(cluster: Cluster, now: number): KnownNode[] {
-  const here = connectedNodes(cluster);
+/** The nodes that a plan may use: those that do not rest, or all where nobody else is there; never a drained one. */
+export function usableNodes(cluster: Cluster, now: number): KnownNode[] {
+  const here = plannableNodes(cluster);
   const rested = here.filter(({ facts }) => !cluster.mistrust.isNodeResting(facts.id, now));
   return rested.length > 0 ? rested : here;
 }
@@ -122,7 +123,7 @@ function usableNodes(cluster: Cluster, now: number): KnownNode[] {
 function bestPlan(cluster: Cluster, now: number): Plan | undefined {
   const { memo, lastResort, epoch, previous } = cluster;
   const usable = usableNodes(cluster, now);
-  const all = connectedNodes(cluster);
+  const all = plannableNodes(cluster);
   try {
     return memo.plan(epoch, requestOver(cluster, usable), previous?.plan)?.plan;
   } catch (error) {
@@ -131,7 +132,11 @@ function bestPlan(cluster: Cluster, now: number): Plan | undefined {
   }
 }
 
-function requestOver(cluster: Cluster, nodes: readonly KnownNode[]): PlanRequest {
+function plannableNodes(cluster: Cluster): KnownNode[] {
+  return connectedNodes(cluster).filter(({ facts }) => !cluster.drained.has(facts.id));
+}
+
+export function requestOver(cluster: Cluster, nodes: readonly KnownNode[]): PlanRequest {
   const { card, planning, links, unlinked, measurements, wantedNodes } = cluster;
   return planRequest(card, { nodes, links, unlinked, measurements }, planning, wantedNodes);
 }
@@ -179,7 +184,7 @@ function restedWays({ hopPaths, mistrust }: Cluster, now: number): HopPath[] {
   return hopPaths.filter((path) => !mistrust.isWayResting(path, now));
 }
 
-function deploy(cluster: Cluster, plan: Plan, now: number): Effect[] {
+export function deploy(cluster: Cluster, plan: Plan, now: number): Effect[] {
   const hopPaths = plan.stages.map(({ nodeId }, index) =>
     wayBetween(cluster, plan.stages.at(index - 1)?.nodeId ?? nodeId, nodeId, now),
   );
@@ -282,10 +287,14 @@ export function nowServing(cluster: Cluster, deployment: Deployment, now: number
   return effects;
 }
 
+/** No request has run for a while, and nobody has just come. */
+export function isIdle({ requests, lastBusyAt, lastNodeAt }: Cluster, now: number): boolean {
+  return requests === 0 && now - Math.max(lastBusyAt, lastNodeAt) >= IDLE_MS;
+}
+
 /** A node that came back or late, and a new cable, are made use of when nobody is disturbed and the plan gets better. */
 export function reconsider(cluster: Cluster, deployment: Deployment, now: number): Effect[] {
-  const isIdle = cluster.requests === 0 && now - Math.max(cluster.lastBusyAt, cluster.lastNodeAt) >= IDLE_MS;
-  if (!isIdle || waitsForLinks(cluster, now)) return [];
+  if (!isIdle(cluster, now) || waitsForLinks(cluster, now)) return [];
   const request = requestOver(cluster, usableNodes(cluster, now));
   const better = cluster.memo.betterPlan(cluster.epoch, request, deployment.plan);
   const plan = better === 'none' ? undefined : better?.plan;

@@ -110,6 +110,10 @@ export interface Cluster {
   hopPaths: readonly HopPath[];
   /** links of connected nodes are still to be measured for the first time */
   linksPending: boolean;
+  /** nodes that no plan may use, until they are given back */
+  readonly drained: Set<string>;
+  /** of these, one whose stage is to move while requests run */
+  drainNow: boolean;
 }
 
 export type ClusterInput =
@@ -136,6 +140,9 @@ export type ClusterInput =
   | { kind: 'stats'; nodeId: string; epoch: number; stats: StageStats }
   | { kind: 'requests'; count: number }
   | { kind: 'links'; paths: readonly HopPath[]; isPending: boolean; unlinked?: readonly NodePair[] }
+  /** `now`: while requests run; otherwise its stage moves away when none has run for a while */
+  | { kind: 'drain'; nodeId: string; now: boolean }
+  | { kind: 'undrain'; nodeId: string }
   | { kind: 'tick' };
 
 /** What was seen to go wrong, where, and what is to be done about it by people; `number` counts from 1. */
@@ -232,6 +239,8 @@ export function newCluster(options: ClusterOptions): Cluster {
     incidents: options.incidents ?? 0,
     hopPaths: [],
     linksPending: false,
+    drained: new Set(),
+    drainNow: false,
   };
 }
 

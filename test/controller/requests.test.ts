@@ -187,3 +187,18 @@ test('who only waited for a turn is not to blame for what crashed meanwhile', as
   abort.abort();
   await waiting;
 });
+
+test('an operator cancels one request: the stages stop, its client is told why, the others go on', async () => {
+  const { requests, sent, cancelled, token } = setUp();
+  const wanted = collect(requests.generate(WANTED, new AbortController().signal, undefined, 'curl'));
+  const unwanted = collect(requests.generate(WANTED, new AbortController().signal));
+  const [first, second] = requests.list();
+  assert.deepEqual([first?.client, first?.ahead, first?.phase], ['curl', null, 'prefill']);
+  assert.deepEqual([second?.client, second?.ahead, second?.phase], [null, 0, 'waiting']);
+  assert.equal(requests.cancel(second?.id ?? ''), true);
+  await assert.rejects(unwanted, { code: 'cancelled', status: 410 });
+  assert.deepEqual(cancelled, [second?.id]);
+  assert.equal(requests.cancel(second?.id ?? ''), false);
+  requests.receive([{ ...token(0, 'stop'), requestId: sent[0]?.requestId ?? '' }]);
+  assert.deepEqual(await wanted, [null]);
+});

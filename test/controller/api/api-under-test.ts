@@ -88,6 +88,12 @@ export async function startApi(
       maxSessions,
       pins,
       status: () => status,
+      history: () => ({ at: 1_000, stepMs: 1_000, tokensPerSecond: [null, 4.5], nodes: [] }),
+      operate: {
+        drain: (nodeId, now) => ({ text: `drain ${nodeId}${now ? ' now' : ''}` }),
+        undrain: (nodeId) => ({ text: `undrain ${nodeId}` }),
+        cancel: (requestId) => ({ text: `cancel ${requestId}` }),
+      },
       trace: async (steps) => {
         if (status.state !== 'serving') throw new EspalierError('not_ready', `it is ${status.state}`);
         return makeTrace({ engine: 'node-mlx', model: model.id, epoch: 1 }, TRACED, steps);

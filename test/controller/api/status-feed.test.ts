@@ -104,3 +104,13 @@ test('a subscriber that does not read is dropped, the others are not', async (t)
   await until(() => closed);
   assert.equal(reader.readyState, WebSocket.OPEN);
 });
+
+test('a subscriber chooses its interval, and no other one notices', async (t) => {
+  const api = await startApi(t, { statusIntervalMs: 60_000 });
+  const [often, seldom] = [open(t, api, `${STATUS_PATH}?intervalMs=1`), open(t, api)];
+  let seldomHeard = 0;
+  seldom.on('message', () => (seldomHeard += 1));
+  for (let message = 0; message < 3; message++) await nextStatus(often);
+  assert.ok(seldomHeard <= 1, `${seldomHeard}`);
+  assert.equal((await nextStatus(open(t, api, `${STATUS_PATH}?intervalMs=often`))).state, 'serving');
+});
