@@ -1,5 +1,5 @@
-// The way to a controller: the only file here that knows a URL. It hands out validated snapshots and says in plain
-// words what is wrong when there are none; what that means for the screen is not its business.
+// The way to a controller's status: with controller-calls.ts the only file here that knows a URL. It hands out validated
+// snapshots and says in plain words what is wrong when there are none; what that means for the screen is not its business.
 import { WebSocket } from 'ws';
 import { credentialHeaders } from '../protocol/credential.ts';
 import { ERRORS, EspalierError } from '../protocol/errors.ts';
@@ -16,6 +16,14 @@ export interface StatusHandlers {
   snapshot(status: ClusterStatus): void;
   /** no picture at the moment, and why, in a few words; called again after every attempt that fails */
   gone(trouble: string): void;
+}
+
+export interface WatchOptions {
+  /** between two snapshots; the controller's own where left out */
+  intervalMs?: number | undefined;
+  firstRetryMs?: number;
+  maxRetryMs?: number;
+  silenceMs?: number;
 }
 
 /**
@@ -77,9 +85,15 @@ export function unreachable(controllerUrl: string, error: unknown): EspalierErro
 export function watchStatus(
   controllerUrl: string,
   handlers: StatusHandlers,
-  { firstRetryMs = FIRST_RETRY_MS, maxRetryMs = MAX_RETRY_MS, silenceMs = STATUS_SILENCE_MS } = {},
+  {
+    intervalMs,
+    firstRetryMs = FIRST_RETRY_MS,
+    maxRetryMs = MAX_RETRY_MS,
+    silenceMs = Math.max(STATUS_SILENCE_MS, 3 * (intervalMs ?? 0)),
+  }: WatchOptions = {},
 ): { stop(): void } {
   const url = new URL(STATUS_PATH, controllerUrl);
+  if (intervalMs !== undefined) url.searchParams.set('intervalMs', String(Math.round(intervalMs)));
   url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
   let stopped = false;
   let retryMs = firstRetryMs;

@@ -1,15 +1,25 @@
 // The dashboard on a terminal: Ink on the alternate screen, fed by the status stream. Nothing of Ink or React is
 // loaded before this file is, so that the other ways of watching start quickly.
+import { asEspalierError } from '../protocol/errors.ts';
 import { watchStatus } from './client.ts';
-import { createLiveView } from './live-view.ts';
+import { ask, fetchHistory, fulfil } from './controller-calls.ts';
+import { createLiveView, type LiveView } from './live-view.ts';
+import { chooseLook, type LookOptions } from './paint/look.ts';
+import type { Command } from './ui.ts';
 
 interface Options {
   controllerUrl: string;
+  /** between two pictures */
+  intervalMs: number;
+  look: LookOptions;
   signal?: AbortSignal | undefined;
 }
 
-/** Shows the screen until `q`, Ctrl-C or the signal. Redraws only lines that changed. */
-export async function runScreen({ controllerUrl, signal }: Options): Promise<void> {
+/** Keys are answered at once; pictures come four times a second at most. */
+const MAX_FPS = 15;
+
+/** Shows the screen until `q`, Ctrl-C or the signal. Redraws only what changed of a line. */
+export async function runScreen({ controllerUrl, intervalMs, look, signal }: Options): Promise<void> {
   // React reads this once, when it is loaded: in production it needs a third less time.
   process.env.NODE_ENV ??= 'production';
   const [{ render }, { createElement }, { App }] = await Promise.all([
@@ -18,30 +28,93 @@ export async function runScreen({ controllerUrl, signal }: Options): Promise<voi
     import('./views/app.tsx'),
   ]);
   const live = createLiveView();
-  const colours = (process.env.NO_COLOR ?? '') === '';
+  const over = new AbortController();
   const leave = () => {
     // A terminal that grew meanwhile may push lines of the alternate screen into the shell's: leave none behind.
     app.clear();
     app.unmount();
   };
-  const app = render(createElement(App, { live, controller: controllerUrl, colours, leave }), {
+  const obey = obedience(controllerUrl, live, over.signal, leave);
+  const shown = chooseLook(look, process.env);
+  const app = render(createElement(App, { live, controller: controllerUrl, look: shown, obey }), {
     alternateScreen: true,
     incrementalRendering: true,
     // the caller has looked at the terminal; Ink would refuse under CI=true
     interactive: true,
     exitOnCtrlC: false,
-    maxFps: 15,
+    maxFps: MAX_FPS,
   });
-  const stream = watchStatus(controllerUrl, {
-    snapshot: (status) => live.report({ kind: 'snapshot', status }),
-    gone: (trouble) => live.report({ kind: 'gone', trouble, at: Date.now() }),
-  });
+  const stream = watchStatus(
+    controllerUrl,
+    {
+      snapshot: (status) => {
+        const isNew = live.get().connection.kind !== 'live';
+        live.report({ kind: 'snapshot', status });
+        if (isNew) void loadHistory(controllerUrl, live, over.signal);
+      },
+      gone: (trouble) => live.report({ kind: 'gone', trouble, at: Date.now() }),
+    },
+    { intervalMs },
+  );
   signal?.addEventListener('abort', leave);
   if (signal?.aborted) leave();
   try {
     await app.waitUntilExit();
   } finally {
     signal?.removeEventListener('abort', leave);
+    over.abort();
     stream.stop();
+  }
+}
+
+/** Graphs are worth having, not worth an error: without the past they begin now. */
+async function loadHistory(controllerUrl: string, live: LiveView, signal: AbortSignal): Promise<void> {
+  try {
+    live.report({ kind: 'history', history: await fetchHistory(controllerUrl, signal) });
+  } catch {
+    // an older controller has none; that it is gone, the stream tells
+  }
+}
+
+/** What becomes of a key's command; a text that comes back is for the person. */
+function obedience(controllerUrl: string, live: LiveView, signal: AbortSignal, leave: () => void) {
+  let asking = new AbortController();
+  return async (command: Command): Promise<string | undefined> => {
+    switch (command.kind) {
+      case 'quit':
+        leave();
+        return undefined;
+      case 'wish':
+        try {
+          return await fulfil(controllerUrl, command.wish, signal);
+        } catch (error) {
+          return signal.aborted ? undefined : asEspalierError(error).message;
+        }
+      case 'hush':
+        asking.abort();
+        return undefined;
+      case 'ask':
+        asking.abort();
+        asking = new AbortController();
+        await converse(controllerUrl, command.question, live, AbortSignal.any([signal, asking.signal]));
+        return undefined;
+    }
+  };
+}
+
+async function converse(
+  controllerUrl: string,
+  text: string,
+  live: LiveView,
+  signal: AbortSignal,
+): Promise<void> {
+  const model = live.get().status?.model?.id ?? '';
+  live.hear({ kind: 'asked', question: text });
+  try {
+    for await (const piece of ask(controllerUrl, { model, text }, signal))
+      live.hear({ kind: 'piece', ...piece });
+    live.hear({ kind: 'done' });
+  } catch (error) {
+    if (!signal.aborted) live.hear({ kind: 'failed', trouble: asEspalierError(error).message });
   }
 }

@@ -1,35 +1,72 @@
 // The screen while it lives: the newest view state, the window's size, a clock for ages, and the keys.
-import { useInput, useStdin, useWindowSize } from 'ink';
-import { useEffect, useState, useSyncExternalStore } from 'react';
+import { type Key as InkKey, useInput, useStdin, useWindowSize } from 'ink';
+import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import type { LiveView } from '../live-view.ts';
-import { Screen } from './screen.tsx';
+import { frame } from '../paint/frame.ts';
+import { type Look, styled } from '../paint/look.ts';
+import type { ViewState } from '../store.ts';
+import { type Command, INITIAL_UI, type Key, press, type Ui } from '../ui.ts';
+import { Rows } from './rows.tsx';
 
 interface Props {
   live: LiveView;
   /** the controller's address, for reading only */
   controller: string;
-  colours: boolean;
-  /** the user wants to go */
-  leave(): void;
+  look: Look;
+  /** what a key asks of the rest of the program; a text that comes back is shown */
+  obey(command: Command): Promise<string | undefined>;
 }
 
-export function App({ live, controller, colours, leave }: Props) {
-  const view = useSyncExternalStore(live.subscribe, live.get);
+export function App({ live, controller, look, obey }: Props) {
+  const newest = useSyncExternalStore(live.subscribe, live.get);
+  const talk = useSyncExternalStore(live.subscribe, live.talk);
   const size = useWindowSize();
   const { isRawModeSupported } = useStdin();
-  const [helpOpen, setHelpOpen] = useState(false);
+  const [ui, setUi] = useState(INITIAL_UI);
+  const held = useRef<ViewState>(newest);
+  if (!ui.isPaused) held.current = newest;
+  const view = held.current;
   const now = useClock(view.connection.kind === 'gone');
 
+  // Keys come faster than React draws: each is pressed on what the one before it made.
+  const latest = useRef<Ui>(ui);
+  const show = (next: Ui) => {
+    latest.current = next;
+    setUi(next);
+  };
   useInput(
     (input, key) => {
-      if (input === 'q' || (key.ctrl && input === 'c')) leave();
-      else if (input === '?') setHelpOpen((open) => !open);
-      else if (key.escape) setHelpOpen(false);
+      for (const each of keysOf(input, key)) {
+        const { ui: next, command } = press(latest.current, each, held.current.status);
+        show(next);
+        if (command)
+          void obey(command).then((notice) => {
+            if (notice !== undefined) show({ ...latest.current, notice });
+          });
+      }
     },
     { isActive: isRawModeSupported },
   );
 
-  return <Screen {...{ view, size, now, controller, helpOpen, colours }} keys={isRawModeSupported} />;
+  const hasKeys = isRawModeSupported;
+  const drawn = frame({ view, ui, talk, size, now, controller, hasKeys, look });
+  return <Rows lines={drawn.map(({ line, isStale }) => styled(line, look, isStale))} />;
+}
+
+/** Several letters that come at once are a paste, or keys held down. */
+function keysOf(input: string, key: InkKey): Key[] {
+  const named = (name: Key['name']): Key[] => [{ name, text: '' }];
+  if (key.ctrl && input === 'c') return named('interrupt');
+  if (key.upArrow) return named('up');
+  if (key.downArrow) return named('down');
+  if (key.pageUp) return named('pageUp');
+  if (key.pageDown) return named('pageDown');
+  if (key.return) return named('return');
+  if (key.escape) return named('escape');
+  if (key.tab) return named('tab');
+  if (key.backspace || key.delete) return named('backspace');
+  if (key.ctrl || key.meta) return [];
+  return [...input].map((text) => ({ name: 'text', text }));
 }
 
 /** Ticks once a second while something on the screen shows an age; snapshots bring their own redraws. */
