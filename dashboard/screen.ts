@@ -1,4 +1,4 @@
-// The dashboard on a terminal: Ink on the alternate screen, fed by the status stream. Nothing of Ink or React is
+// The dashboard on a terminal: Ink's alternate screen and keys, fed by the status stream. Nothing of Ink or React is
 // loaded before this file is, so that the other ways of watching start quickly.
 import { asEspalierError } from '../protocol/errors.ts';
 import { watchStatus } from './client.ts';
@@ -15,10 +15,7 @@ interface Options {
   signal?: AbortSignal | undefined;
 }
 
-/** Keys are answered at once; pictures come four times a second at most. */
-const MAX_FPS = 15;
-
-/** Shows the screen until `q`, Ctrl-C or the signal. Redraws only what changed of a line. */
+/** Shows the screen until `q`, Ctrl-C or the signal. Writes only the lines that changed. */
 export async function runScreen({ controllerUrl, intervalMs, look, signal }: Options): Promise<void> {
   // React reads this once, when it is loaded: in production it needs a third less time.
   process.env.NODE_ENV ??= 'production';
@@ -29,20 +26,14 @@ export async function runScreen({ controllerUrl, intervalMs, look, signal }: Opt
   ]);
   const live = createLiveView();
   const over = new AbortController();
-  const leave = () => {
-    // A terminal that grew meanwhile may push lines of the alternate screen into the shell's: leave none behind.
-    app.clear();
-    app.unmount();
-  };
+  const leave = () => app.unmount();
   const obey = obedience(controllerUrl, live, over.signal, leave);
   const shown = chooseLook(look, process.env);
   const app = render(createElement(App, { live, controller: controllerUrl, look: shown, obey }), {
     alternateScreen: true,
-    incrementalRendering: true,
     // the caller has looked at the terminal; Ink would refuse under CI=true
     interactive: true,
     exitOnCtrlC: false,
-    maxFps: MAX_FPS,
   });
   const stream = watchStatus(
     controllerUrl,

@@ -3,10 +3,11 @@ import { type Key as InkKey, useInput, useStdin, useWindowSize } from 'ink';
 import { useEffect, useRef, useState, useSyncExternalStore } from 'react';
 import type { LiveView } from '../live-view.ts';
 import { frame } from '../paint/frame.ts';
+import { lineWidth } from '../paint/line.ts';
 import { type Look, styled } from '../paint/look.ts';
 import type { ViewState } from '../store.ts';
 import { type Command, INITIAL_UI, type Key, press, type Ui } from '../ui.ts';
-import { Rows } from './rows.tsx';
+import { Canvas } from './canvas.tsx';
 
 interface Props {
   live: LiveView;
@@ -50,7 +51,10 @@ export function App({ live, controller, look, obey }: Props) {
 
   const hasKeys = isRawModeSupported;
   const drawn = frame({ view, ui, talk, size, now, controller, hasKeys, look });
-  return <Rows lines={drawn.map(({ line, isStale }) => styled(line, look, isStale))} />;
+  const lines = drawn.map(({ line, isStale }) => {
+    return { text: styled(line, look, isStale), width: lineWidth(line) };
+  });
+  return <Canvas lines={lines} columns={size.columns} />;
 }
 
 /** Several letters that come at once are a paste, or keys held down. */

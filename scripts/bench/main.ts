@@ -9,6 +9,7 @@ import type { Figure, Machine, Suite } from './figure.ts';
 const SUITES: Record<string, () => Promise<Suite>> = {
   api: async () => (await import('./suites/api.ts')).apiSuite,
   cluster: async () => (await import('./suites/cluster.ts')).clusterSuite,
+  dashboard: async () => (await import('./suites/dashboard.ts')).dashboardSuite,
   engine: async () => (await import('./suites/engine.ts')).engineSuite,
   faults: async () => (await import('./suites/faults.ts')).faultsSuite,
   long: async () => (await import('./suites/long.ts')).longSuite,
