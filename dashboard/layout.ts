@@ -33,15 +33,15 @@ const NARROW: readonly (readonly [ColumnName, number])[] = [
   ['rate', 5],
   ['step', 6],
   ['busy', 4],
-  ['memory', 10],
-  ['history', 9],
+  ['memory', 11],
+  ['history', 8],
 ];
 
 /** What more room buys, in this order. */
 const EXTRAS: readonly Columns[] = [
   { busy: 8 },
   { history: 12 },
-  { memory: 19 },
+  { memory: 20 },
   { name: 14 },
   { history: 20 },
   { hop: 9 },
@@ -63,9 +63,9 @@ export function chooseColumns(width: number): Columns {
   let columns: Columns = {};
   for (const [name, columnWidth] of NARROW) {
     const wider = { ...columns, [name]: columnWidth };
-    if (tableWidth(wider) <= width) columns = wider;
+    if (tableWidth(wider) > width) return columns;
+    columns = wider;
   }
-  if (Object.keys(columns).length < NARROW.length) return columns;
   for (const extra of EXTRAS) {
     const wider = { ...columns, ...extra };
     if (tableWidth(wider) > width) break;

@@ -1,5 +1,6 @@
 // The dashboard on a terminal: Ink's alternate screen and keys, fed by the status stream. Nothing of Ink or React is
 // loaded before this file is, so that the other ways of watching start quickly.
+import { setTimeout as delay } from 'node:timers/promises';
 import { asEspalierError } from '../protocol/errors.ts';
 import { watchStatus } from './client.ts';
 import { ask, fetchHistory, fulfil } from './controller-calls.ts';
@@ -14,6 +15,9 @@ interface Options {
   look: LookOptions;
   signal?: AbortSignal | undefined;
 }
+
+/** By then all stages have reported what they did before the first picture. */
+const SECOND_HISTORY_MS = 3_000;
 
 /** Shows the screen until `q`, Ctrl-C or the signal. Writes only the lines that changed. */
 export async function runScreen({ controllerUrl, intervalMs, look, signal }: Options): Promise<void> {
@@ -41,7 +45,7 @@ export async function runScreen({ controllerUrl, intervalMs, look, signal }: Opt
       snapshot: (status) => {
         const isNew = live.get().connection.kind !== 'live';
         live.report({ kind: 'snapshot', status });
-        if (isNew) void loadHistory(controllerUrl, live, over.signal);
+        if (isNew) void loadHistories(controllerUrl, live, over.signal);
       },
       gone: (trouble) => live.report({ kind: 'gone', trouble, at: Date.now() }),
     },
@@ -56,6 +60,13 @@ export async function runScreen({ controllerUrl, intervalMs, look, signal }: Opt
     over.abort();
     stream.stop();
   }
+}
+
+/** The last seconds of a history are not all reported yet: a second one, soon after, joins what was seen meanwhile. */
+async function loadHistories(controllerUrl: string, live: LiveView, signal: AbortSignal): Promise<void> {
+  await loadHistory(controllerUrl, live, signal);
+  await delay(SECOND_HISTORY_MS, undefined, { signal }).catch(() => undefined);
+  if (!signal.aborted) await loadHistory(controllerUrl, live, signal);
 }
 
 /** Graphs are worth having, not worth an error: without the past they begin now. */

@@ -214,10 +214,10 @@ function drainQuestion(ui: Ui, status: ClusterStatus | null): Partial<Ui> {
   const drain = (now: boolean): Wish => ({ kind: 'drain', nodeId, now });
   return {
     question: {
-      text: `Drain ${name}: no plan uses it, its stage moves away.`,
+      text: `Drain ${name}?`,
       answers: [
         { key: 'y', label: 'y when no request runs', wish: drain(false) },
-        { key: 'a', label: 'a at once, requests pause', wish: drain(true) },
+        { key: 'a', label: 'a at once', wish: drain(true) },
       ],
     },
   };

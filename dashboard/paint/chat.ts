@@ -4,7 +4,7 @@ import type { ClusterStatus } from '../../protocol/status.ts';
 import { formatDuration, formatNumber, printable } from '../format.ts';
 import type { Talk } from '../talk.ts';
 import { clipLine, joinFitting, type Line, span } from './line.ts';
-import { cells, fit, wrap } from './text.ts';
+import { endOf, fit, wrap } from './text.ts';
 
 export interface ChatPicture {
   status: ClusterStatus;
@@ -20,12 +20,14 @@ const MAX_TRACK = 16;
 /** Beside the track: marks, the name, rate and step. */
 const BESIDE_TRACK = 34;
 const MIN_TALK_LINES = 4;
+/** Combining marks and emoji take several characters for a cell. */
+const MAX_CHARS_A_CELL = 4;
 
 export function chatLines({ status, talk, draft, isTyping, lines, columns }: ChatPicture): Line[] {
   const lights = lightLines(status, columns, Math.max(1, lines - MIN_TALK_LINES));
   const prompt = promptLine(draft, isTyping, columns);
   const room = Math.max(0, lines - lights.length - 2);
-  const said = talkLines(talk, columns);
+  const said = talkLines(talk, columns, room);
   return [
     ...lights,
     [span(stateText(talk), talk.state === 'failed' ? 'bad' : 'quiet')] as Line,
@@ -72,9 +74,16 @@ function stateText({ state, pieces, trouble }: Talk): string {
   }
 }
 
-function talkLines({ question, thinking, answer }: Talk, columns: number): Line[] {
+/** The end of it is what is read: no more is wrapped than may be shown. */
+function talkLines({ question, thinking, answer }: Talk, columns: number, lines: number): Line[] {
   if (question === null) return [];
-  const paragraphs = (text: string) => text.split('\n').map(printable).join('\n').trim();
+  const paragraphs = (text: string) =>
+    text
+      .slice(-MAX_CHARS_A_CELL * columns * Math.max(1, lines))
+      .split('\n')
+      .map(printable)
+      .join('\n')
+      .trim();
   const asked = wrap(`> ${printable(question)}`, columns).map((line): Line => [span(line, 'accent')]);
   const thought = thinking.trim() === '' ? [] : wrap(paragraphs(thinking), columns);
   const answered = answer.trim() === '' ? [] : wrap(paragraphs(answer), columns);
@@ -88,7 +97,6 @@ function talkLines({ question, thinking, answer }: Talk, columns: number): Line[
 /** The end of what is being written: that is where the writer looks. */
 function promptLine(draft: string, isTyping: boolean, columns: number): Line {
   const cursor = isTyping ? '█' : '';
-  let shown = draft;
-  while (cells(shown) > columns - 4 && shown !== '') shown = [...shown].slice(1).join('');
+  const shown = endOf(draft, columns - 4);
   return joinFitting([[span('? ', 'accent'), span(shown), span(cursor, 'accent')]], columns);
 }

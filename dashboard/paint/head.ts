@@ -62,9 +62,9 @@ function predictedParts({ predicted, tokensPerSecond }: ClusterStatus, isWide: b
   if (predicted == null) return [];
   const { now, oneStream, allStagesBusy } = predicted;
   if (now === null) {
-    const one = `predicted ${formatNumber(oneStream)}`;
-    const both = `${one} for one stream, ${formatNumber(allStagesBusy)} with all stages busy`;
-    return [[span(isWide ? both : one, 'quiet')]];
+    const alone = `predicted ${formatNumber(oneStream)}`;
+    const both = `${alone} alone, ${formatNumber(allStagesBusy)} all busy`;
+    return [[span(isWide ? both : alone, 'quiet')]];
   }
   const share = now.tokensPerSecond > 0 ? tokensPerSecond / now.tokensPerSecond : null;
   const ratio = formatShare(share);

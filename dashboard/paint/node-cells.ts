@@ -41,8 +41,8 @@ const HEADINGS: Record<ColumnName, string> = {
 const RIGHT: ReadonlySet<ColumnName> = new Set(['rate', 'step', 'idle', 'hop', 'gpu', 'power']);
 /** ` 100%` */
 const PERCENT_WIDTH = 5;
-/** ` 60.7G/464G` */
-const MEMORY_TEXT_WIDTH = 11;
+/** ` 60.7G/17.6G` */
+const MEMORY_TEXT_WIDTH = 12;
 
 export function headingLine(columns: Columns, isFocused: boolean): Line {
   const cells = COLUMN_ORDER.flatMap((name, index) => {

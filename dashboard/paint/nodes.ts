@@ -11,7 +11,7 @@ import { clipLine, joinFitting, type Line, span } from './line.ts';
 import { headingLine, nodeLine } from './node-cells.ts';
 
 /** From this width on the table's own column has a bar. */
-const MEMORY_WITH_BAR = 13;
+const MEMORY_WITH_BAR = 14;
 
 export interface PipelinePicture {
   rows: readonly NodeRow[];

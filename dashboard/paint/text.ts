@@ -5,9 +5,26 @@ import stringWidth from 'string-width';
 const ONE_CELL_EACH = /^[\x20-\x7e\u2500-\u259f\u2800-\u28ff–…→↓↺●◐◑◔○◌▲■◆▸✗✓·]*$/;
 const segmenter = new Intl.Segmenter();
 
+/** Of characters that are not our own; those of a language come again and again. */
+const known = new Map<string, number>();
+const MAX_KNOWN = 4_096;
+
 /** Cells that a text takes: 2 for most of Chinese, Japanese and Korean, and for emoji; 0 for combining marks. */
 export function cells(text: string): number {
-  return ONE_CELL_EACH.test(text) ? text.length : stringWidth(text);
+  if (ONE_CELL_EACH.test(text)) return text.length;
+  let sum = 0;
+  for (const { segment } of segmenter.segment(text)) sum += cellsOf(segment);
+  return sum;
+}
+
+/** Of what is one character to a reader. */
+function cellsOf(character: string): number {
+  const before = known.get(character);
+  if (before !== undefined) return before;
+  const width = stringWidth(character);
+  if (known.size >= MAX_KNOWN) known.clear();
+  known.set(character, width);
+  return width;
 }
 
 /** At most `width` cells; what is cut off ends with an ellipsis. */
@@ -31,39 +48,62 @@ export function fit(text: string, width: number, align: 'left' | 'right' = 'left
   return align === 'left' ? shown + space : space + shown;
 }
 
+/** The end of a text, at most `width` cells of it: where somebody writes. */
+export function endOf(text: string, width: number): string {
+  const characters = [...segmenter.segment(text)];
+  let begin = characters.length;
+  let room = width;
+  while (begin > 0) {
+    room -= cellsOf(characters[begin - 1]?.segment ?? '');
+    if (room < 0) break;
+    begin -= 1;
+  }
+  return text.slice(characters[begin]?.index ?? text.length);
+}
+
 /** Lines of at most `width` cells, broken at spaces where there are any; the last one is cut where `maxLines` end. */
 export function wrap(text: string, width: number, maxLines = Number.POSITIVE_INFINITY): string[] {
-  const lines: string[] = [];
-  for (const paragraph of text.split('\n')) {
-    let line = '';
-    for (const word of paragraph.split(' ')) {
-      const longer = line === '' ? word : `${line} ${word}`;
-      if (cells(longer) <= width) {
-        line = longer;
-        continue;
-      }
-      if (line !== '') lines.push(line);
-      line = word;
-      while (cells(line) > width && width > 0) {
-        const head = headOf(line, width);
-        lines.push(head);
-        line = line.slice(head.length);
-      }
-    }
-    lines.push(line);
-  }
+  const lines = text.split('\n').flatMap((paragraph) => wrapParagraph(paragraph, width));
   if (lines.length <= maxLines) return lines;
   const kept = lines.slice(0, maxLines);
   const last = kept.pop();
   return last === undefined ? [] : [...kept, cut(`${last} …`, width)];
 }
 
-/** The longest beginning that fits, of at least one character so that there is an end. */
-function headOf(text: string, width: number): string {
-  let head = '';
-  for (const { segment } of segmenter.segment(text)) {
-    if (head !== '' && cells(head + segment) > width) break;
-    head += segment;
+function wrapParagraph(paragraph: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = '';
+  let used = 0;
+  for (const word of paragraph.split(' ')) {
+    const needed = cells(word);
+    if (line !== '' && used + 1 + needed <= width) {
+      line += ` ${word}`;
+      used += 1 + needed;
+      continue;
+    }
+    if (line !== '') lines.push(line);
+    const pieces = needed <= width ? [word] : broken(word, width);
+    lines.push(...pieces.slice(0, -1));
+    line = pieces.at(-1) ?? '';
+    used = cells(line);
   }
-  return head;
+  return [...lines, line];
+}
+
+/** A word in pieces that fit, of at least one character each so that there is an end. */
+function broken(word: string, width: number): string[] {
+  const pieces: string[] = [];
+  let piece = '';
+  let used = 0;
+  for (const { segment } of segmenter.segment(word)) {
+    const needed = cellsOf(segment);
+    if (piece !== '' && used + needed > width) {
+      pieces.push(piece);
+      piece = '';
+      used = 0;
+    }
+    piece += segment;
+    used += needed;
+  }
+  return [...pieces, piece];
 }

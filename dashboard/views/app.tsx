@@ -70,8 +70,15 @@ function keysOf(input: string, key: InkKey): Key[] {
   if (key.tab) return named('tab');
   if (key.backspace || key.delete) return named('backspace');
   if (key.ctrl || key.meta) return [];
-  return [...input].map((text) => ({ name: 'text', text }));
+  return [...input].map((text): Key => ({ name: NAMED[text] ?? 'text', text }));
 }
+
+const NAMED: Readonly<Record<string, Key['name']>> = {
+  '\r': 'return',
+  '\t': 'tab',
+  '\u007f': 'backspace',
+  '\u0003': 'interrupt',
+};
 
 /** Ticks once a second while something on the screen shows an age; snapshots bring their own redraws. */
 function useClock(ticking: boolean): number {

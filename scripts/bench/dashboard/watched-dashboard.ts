@@ -90,7 +90,9 @@ function dashboardBelow(parent: number): number {
 
 /** Of /proc/PID/stat, from the state on: what stands before it may hold spaces. */
 function statFields(pid: number): string[] {
-  return readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /s, '').split(' ');
+  return readFileSync(`/proc/${pid}/stat`, 'latin1')
+    .replace(/^.*\) /s, '')
+    .split(' ');
 }
 
 function cpuSeconds(pid: number): number {

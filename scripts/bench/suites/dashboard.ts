@@ -24,7 +24,8 @@ export async function dashboardSuite({ say }: SuiteContext): Promise<Figure[]> {
     const sampling = { temperature: 0, topP: 1, seed: stream };
     const request = { promptIds: PROMPT_IDS, maxTokens: TOKENS, stopIds: [], sampling };
     let tokens = 0;
-    for await (const { token } of controller.source.generate(request, over.signal)) if (token !== null) tokens++;
+    for await (const { token } of controller.source.generate(request, over.signal))
+      if (token !== null) tokens++;
     return tokens;
   });
   using dashboard = await startDashboard(controller.url, SIZE);
@@ -33,11 +34,19 @@ export async function dashboardSuite({ say }: SuiteContext): Promise<Figure[]> {
   const { requestsRunning, tokensPerSecond } = controller.status();
   over.abort();
   const tokens = (await Promise.all(streams)).reduce((sum, count) => sum + count, 0);
-  say(`${requestsRunning} streams ran at the end, ${tokensPerSecond.toFixed(0)} tok/s, ${tokens} tokens in all`);
+  say(
+    `${requestsRunning} streams ran at the end, ${tokensPerSecond.toFixed(0)} tok/s, ${tokens} tokens in all`,
+  );
   const compared = `${STAGES} stages, ${requestsRunning} streams, 4 pictures a second of ${SIZE.columns}x${SIZE.rows} for ${MEASURE_MS / 1_000} s, demo model, all on this machine`;
   const common = { suite: 'dashboard', compared };
   return [
-    figure({ ...common, name: 'processor of the dashboard', value: cpuShare * 100, unit: '% of a core', aim: '<= 4' }),
+    figure({
+      ...common,
+      name: 'processor of the dashboard',
+      value: cpuShare * 100,
+      unit: '% of a core',
+      aim: '<= 4',
+    }),
     figure({ ...common, name: 'most resident memory', value: peakBytes / MIB, unit: 'MiB', aim: '<= 150' }),
     figure({ ...common, name: 'clears of the whole screen', value: clears, unit: 'times', aim: '<= 0' }),
     figure({

@@ -62,6 +62,11 @@ describe('the dashboard on a real terminal', { skip: hasTmux ? false : 'tmux is 
     const command = `'${process.execPath}' '${CLI}' dashboard -c ${server.url}; echo "code $?"`;
     await tmux('send-keys', `clear; echo before; ${command}`, 'Enter');
     await shows(/● serving\n14\.2 tok\/s now/);
+    assert.equal(
+      (await tmux('display-message', '-p', '#{cursor_flag}')).trim(),
+      '0',
+      'no cursor blinks in it',
+    );
 
     for (const socket of server.clients()) {
       socket.send(JSON.stringify(sampleStatus({ at: 1, tokensPerSecond: 99.9 })));
@@ -76,16 +81,37 @@ describe('the dashboard on a real terminal', { skip: hasTmux ? false : 'tmux is 
     ] as const) {
       await resize(columns, rows);
     }
-    const small = await shows(/^Espalier.*● serving\n.*\n {2}node {7}layers tok\/s trend/);
+    const small = await shows(/^Espalier.*● serving\n.*\n {4}Nodes {5}layers tok\/s history/);
     const lines = small.split('\n');
     assert.equal(lines.length, 16);
     assert.equal(small.match(/studio-2 /g)?.length, 1);
     assert.match(lines.at(-1) ?? '', /^q quit {2}\? help/);
 
+    // a storm: nothing of an older size may stay behind
+    for (let storm = 0; storm < 30; storm++) await resize(40 + ((storm * 37) % 120), 8 + ((storm * 11) % 40));
+    await resize(80, 24);
+    const calm = await shows(/^Espalier.*● serving\n(.*\n){22}q quit/);
+    assert.equal(calm.match(/^▸● {2}studio-1 /gm)?.length, 1, calm);
+    assert.equal(calm.match(/Requests/g)?.length, 1, calm);
+
+    // the controller is started anew: the picture stays until then, and goes on
+    const { port } = server;
+    await server.close();
+    await shows(/^✗ no news for(.|\n)*studio-3/);
+    servers.push(
+      await startStatusServer(() => JSON.stringify(sampleStatus({ tokensPerSecond: 55.5 })), port),
+    );
+    await shows(/^Espalier.*● serving\n55\.5 tok\/s now/);
+
     await tmux('send-keys', '?');
-    await shows(/What the screen says/);
+    await shows(/Keys, and what the screen says/);
     await tmux('send-keys', 'q');
     const after = await shows(/code 0/);
     assert.match(after, /^before\ncode 0\n/);
+    assert.equal(
+      (await tmux('display-message', '-p', '#{cursor_flag}')).trim(),
+      '1',
+      'the shell has its cursor',
+    );
   });
 });
