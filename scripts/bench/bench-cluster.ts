@@ -28,6 +28,8 @@ export interface BenchClusterOptions {
 
 export interface BenchCluster extends AsyncDisposable {
   readonly controller: RunningController;
+  /** the controller's ESPALIER_HOME */
+  readonly home: string;
   status(): ClusterStatus;
   /** what the controller says of the plan in force */
   planReport(): Promise<PlanReport>;
@@ -85,6 +87,7 @@ export async function bringUp({ modelDir, stages, cores }: BenchClusterOptions):
   const all = parts.move();
   return {
     controller,
+    home: controllerHome,
     status: () => controller.status(),
     async planReport() {
       const response = await fetch(`${controller.url}${PLAN_PATH}`);
