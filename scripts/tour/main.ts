@@ -32,7 +32,8 @@ const SCENES: readonly Scene[] = [
 ];
 
 const [svgPath, textPath] = process.argv.slice(2);
-if (svgPath === undefined) throw new Error('say where the recording goes: node dist/scripts/tour/main.js tour.svg');
+if (svgPath === undefined)
+  throw new Error('say where the recording goes: node dist/scripts/tour/main.js tour.svg');
 
 await using cluster = await bringUp({ modelDir: demoModelDir(), stages: 3 });
 const { controller, home } = cluster;
@@ -49,7 +50,14 @@ const last = pictures[(SCENES[0]?.pictures ?? 1) - 1];
 if (textPath !== undefined && last)
   writeFileSync(
     textPath,
-    last.lines.map((line) => `${stripVTControlCharacters(line).replace(/\p{Cc}/gu, '').trimEnd()}\n`).join(''),
+    last.lines
+      .map(
+        (line) =>
+          `${stripVTControlCharacters(line)
+            .replace(/\p{Cc}/gu, '')
+            .trimEnd()}\n`,
+      )
+      .join(''),
   );
 
 async function record(on: Terminal, scenes: readonly Scene[]): Promise<Picture[]> {

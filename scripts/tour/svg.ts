@@ -22,6 +22,9 @@ const COLOURS: Record<number, string> = {
   36: '#6cd0ca',
 };
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what a terminal's styles are
+const SGR = /\u001b\[([\d;]*)m/;
+
 interface Style {
   colour: string;
   bold: boolean;
@@ -69,8 +72,7 @@ function textLine(line: string, row: number): string {
   let drawn = '';
   let style = PLAIN;
   // every other part is the parameters of one SGR sequence
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what a terminal's styles are
-  for (const [index, part] of line.replace(/\u000f/g, '').split(/\u001b\[([\d;]*)m/).entries()) {
+  for (const [index, part] of line.replaceAll('\u000f', '').split(SGR).entries()) {
     if (index % 2 === 1) style = styleAfter(style, part);
     else {
       if (part.trim() !== '' || style.inverse) drawn += spanOf(part, x, y, style);
@@ -80,7 +82,12 @@ function textLine(line: string, row: number): string {
   return drawn;
 }
 
-function spanOf(text: string, x: number, y: number, { colour, bold, dim, inverse, underline }: Style): string {
+function spanOf(
+  text: string,
+  x: number,
+  y: number,
+  { colour, bold, dim, inverse, underline }: Style,
+): string {
   const left = PADDING + x * CELL_WIDTH;
   const width = [...text].length * CELL_WIDTH;
   const box = inverse
