@@ -1,8 +1,8 @@
-// The last line: what is asked of the person, what became of a wish, or the keys; and which controller it comes from.
+// The last lines: what is asked of the person, what became of a wish, or the keys; and which controller it comes from.
 import { printable } from '../format.ts';
 import type { Ui } from '../ui.ts';
 import { joinFitting, type Line, span, spread } from './line.ts';
-import { cells } from './text.ts';
+import { cells, wrap } from './text.ts';
 
 export interface FootInput {
   ui: Ui;
@@ -11,7 +11,17 @@ export interface FootInput {
   hasKeys: boolean;
 }
 
-export function footLine({ ui, size, controller, hasKeys }: FootInput): Line {
+/** What became of a wish may be a sentence or two, with the way out. */
+const MAX_NOTICE_LINES = 4;
+
+export function footLines(input: FootInput): Line[] {
+  const { ui, size, hasKeys } = input;
+  if (!hasKeys || ui.question || ui.typing === 'filter' || ui.notice === null) return [footLine(input)];
+  const lines = wrap(printable(ui.notice), size.columns, MAX_NOTICE_LINES);
+  return lines.map((line): Line => [span(line, 'accent')]);
+}
+
+function footLine({ ui, size, controller, hasKeys }: FootInput): Line {
   const { columns } = size;
   if (!hasKeys) return spread([span('Ctrl-C quit', 'quiet')], [span(controller, 'quiet')], columns);
   if (ui.question) {
@@ -20,7 +30,6 @@ export function footLine({ ui, size, controller, hasKeys }: FootInput): Line {
     return [span(text, 'warn'), span('  '), span(labels.join(' · '), 'accent')];
   }
   if (ui.typing === 'filter') return [span('/', 'accent'), span(ui.filter), span('█', 'accent')];
-  if (ui.notice !== null) return [span(printable(ui.notice), 'accent')];
   const filter = ui.filter === '' ? [] : [[span(`/${ui.filter}`, 'accent')] as Line];
   const keys = keysOf(ui).map((text): Line => [span(text, 'quiet')]);
   const from = shortUrl(printable(controller), columns);

@@ -13,7 +13,7 @@ import type { Talk } from '../talk.ts';
 import type { Ui } from '../ui.ts';
 import { chatLines } from './chat.ts';
 import { nodeDetailLines, requestDetailLines } from './detail.ts';
-import { footLine } from './foot.ts';
+import { footLines } from './foot.ts';
 import { happenedLines } from './happened.ts';
 import { headLines } from './head.ts';
 import { helpLines } from './help.ts';
@@ -53,12 +53,12 @@ export function frame(input: FrameInput): FrameLine[] {
   const { columns, rows } = size;
   if (rows < 1 || columns < 1) return [];
   const fresh = (line: Line): FrameLine => ({ line: clipLine(line, columns), isStale: false });
-  const foot = fresh(footLine(input));
-  const height = rows - 1;
+  const foot = footLines(input).map(fresh).slice(0, rows);
+  const height = rows - foot.length;
   const body = view.status === null ? connecting(input).map(fresh) : picture(input, view.status, height);
   const shown = body.slice(0, height);
   const empty = Array.from({ length: height - shown.length }, () => fresh([]));
-  return [...shown, ...empty, foot];
+  return [...shown, ...empty, ...foot];
 }
 
 /** Before the first picture: which controller is looked for, what is wrong, and what to do about it. */
