@@ -252,10 +252,17 @@ export class Core {
     return this.#history.told(performance.now(), Date.now());
   }
 
-  /** @throws EspalierError not_found for a node that is not known */
+  /**
+   * That the others cannot hold the model may take a moment to be known: then it is an event.
+   * @throws EspalierError not_found for a node that is not known; not_enough_nodes where that is known at once
+   */
   drain(nodeId: string, now: boolean): OperationAnswer {
     const name = this.#knownNode(nodeId);
     this.#take({ kind: 'drain', nodeId, now });
+    if (!this.#cluster.drained.has(nodeId)) {
+      const why = 'the others cannot hold the model';
+      throw new EspalierError('not_enough_nodes', `${name} cannot be drained: ${why}`);
+    }
     const when = now ? 'now' : 'when no request has run for a moment';
     return { text: `${name} takes no place in the next plan; a stage that it has moves ${when}` };
   }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { credentialHeaders } from '../protocol/credential.ts';
 import { ERRORS, EspalierError, isErrorCode } from '../protocol/errors.ts';
 import { ClusterHistory, HISTORY_PATH } from '../protocol/history.ts';
+import { MAX_HISTORY_BYTES } from '../protocol/limits.ts';
 import { cancelPath, drainPath, OperationAnswer, undrainPath } from '../protocol/operations.ts';
 import { unreachable } from './client.ts';
 import type { Wish } from './ui.ts';
@@ -19,7 +20,8 @@ const USER_AGENT = 'espalier-dashboard';
 /** @throws EspalierError controller_unreachable where there is none, or where it is not understood */
 export async function fetchHistory(controllerUrl: string, signal: AbortSignal): Promise<ClusterHistory> {
   const response = await call(controllerUrl, HISTORY_PATH, undefined, signal);
-  const history = ClusterHistory.safeParse(await response.json());
+  const text = await limitedText(response);
+  const history = ClusterHistory.safeParse(text === undefined ? undefined : parsed(text));
   if (history.success) return history.data;
   throw new EspalierError(
     'controller_unreachable',
@@ -46,6 +48,26 @@ function requestOf(wish: Wish): { path: string; body: object } {
       return { path: drainPath(wish.nodeId), body: { now: wish.now } };
     case 'undrain':
       return { path: undrainPath(wish.nodeId), body: {} };
+  }
+}
+
+/** @returns undefined where it is longer than any history */
+async function limitedText(response: Response): Promise<string | undefined> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const bytes of response.body ?? []) {
+    text += decoder.decode(bytes, { stream: true });
+    if (text.length > MAX_HISTORY_BYTES) return undefined;
+  }
+  return text;
+}
+
+/** @returns undefined where it is no JSON: what answers is no controller, or stands before it */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
@@ -145,13 +167,7 @@ const Refusal = z.object({
 });
 
 function refusalOf(text: string, status: number): EspalierError {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch {
-    json = undefined; // what answers is no controller, or stands before it
-  }
-  const told = Refusal.safeParse(json);
+  const told = Refusal.safeParse(parsed(text));
   if (!told.success) return new EspalierError('controller_unreachable', `it answers HTTP ${status}`);
   const { error } = told.data;
   if (typeof error === 'string') return new EspalierError('engine_failed', error);

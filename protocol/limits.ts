@@ -216,10 +216,12 @@ export const HISTORY_STEP_MS = 1_000;
 export const HISTORY_SAMPLES = 600;
 /** Nodes in the history; who was not heard of for ten minutes is forgotten. */
 export const MAX_HISTORY_NODES = 128;
+/** Of these, 2 times 600 numbers of at most 12 characters each: 1.8 MB. */
+export const MAX_HISTORY_BYTES = 2 * MIB;
 /** Status subscribers at once. */
 export const MAX_STATUS_CLIENTS = 32;
-/** A status message: 256 requests, 100 events and 64 nodes of at most 1 KiB each are 0.4 MiB; 64 machines 0.5 MiB. A history: 128 nodes of 2 times 600 numbers of at most 7 characters, 1.1 MB. */
-export const MAX_STATUS_MESSAGE_BYTES = 2 * MIB;
+/** A status message: 256 requests, 100 events and 64 nodes of at most 1 KiB each are 0.4 MiB; 64 machines 0.5 MiB. */
+export const MAX_STATUS_MESSAGE_BYTES = MIB;
 /** A status stream that was silent for this long is broken: ten intervals. */
 export const STATUS_SILENCE_MS = 5_000;
 /** A status subscriber that is this far behind (ten of the largest messages) is dropped. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { History } from '../../controller/history.ts';
 import { ClusterHistory } from '../../protocol/history.ts';
-import { MAX_HISTORY_NODES, MAX_STATUS_MESSAGE_BYTES } from '../../protocol/limits.ts';
+import { MAX_HISTORY_BYTES, MAX_HISTORY_NODES } from '../../protocol/limits.ts';
 import type { StageStats } from '../../protocol/stage.ts';
 
 function stats(tokensTotal: number, busyShare = 0.5): StageStats {
@@ -43,7 +43,7 @@ test('counters that begin anew with another deployment are no negative rate', ()
   assert.deepEqual(node?.tokensPerSecond, [10, null, 5, null]);
 });
 
-test('nodes that come and go do not let it grow, and the largest fits into one message', () => {
+test('nodes that come and go do not let it grow, and the largest is within its limit', () => {
   const history = new History(0);
   for (let node = 0; node < 2 * MAX_HISTORY_NODES; node++) {
     history.report(`0123456789abcdef0123456789abcdef-${node}`, 1, stats(0), node);
@@ -51,5 +51,5 @@ test('nodes that come and go do not let it grow, and the largest fits into one m
   }
   const told = ClusterHistory.parse(history.told(601_000, 0));
   assert.equal(told.nodes.length, MAX_HISTORY_NODES);
-  assert.ok(Buffer.byteLength(JSON.stringify(told)) < MAX_STATUS_MESSAGE_BYTES);
+  assert.ok(Buffer.byteLength(JSON.stringify(told)) < MAX_HISTORY_BYTES);
 });
