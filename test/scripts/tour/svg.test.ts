@@ -14,7 +14,7 @@ test('each picture has its time, each run of one style its place; nothing of a t
   assert.equal(svg.match(/<g class="p"/g)?.length, 2);
   assert.match(svg, /@keyframes p1\{0%\{opacity:0\}25\.000%\{opacity:1\}\}/);
   assert.match(svg, /font-weight="bold">Espalier<\/text>/);
-  assert.match(svg, />  a &lt; b &amp; c<\/text>/);
+  assert.match(svg, /> {2}a &lt; b &amp; c<\/text>/);
   assert.match(svg, /style="fill:#8ccf7e">●<\/text>/);
   assert.match(svg, /<rect [^>]*fill="#d7dae0"\/><text [^>]*>chosen</);
   assert.ok(!svg.includes('\u001b'));
