@@ -8,7 +8,6 @@ import { startController } from '../../controller/main.ts';
 import { INCIDENTS_PATH, IncidentsReport } from '../../protocol/incidents.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { ModelCopy } from '../support/model-copy.ts';
-import { demoModelDir } from '../support/paths.ts';
 import { referenceCases } from '../support/reference.ts';
 import { tightMemoryBytes } from '../support/tight-memory.ts';
 import { until } from '../support/until.ts';
