@@ -1,6 +1,6 @@
 // How a step of the wizard speaks with its user: on a screen with keys, or with flags and lines. The words only; a step must
 // not know which of the two it is.
-import type { Tone } from '../views/theme.tsx';
+import type { Tone } from './views/theme.tsx';
 
 /** A line of the page; long ones are wrapped. `fixed`: a drawing, which is cut off rather than wrapped. */
 export interface Line {

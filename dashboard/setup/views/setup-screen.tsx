@@ -1,9 +1,10 @@
 // The wizard's screen from a page and a size. It has no state of its own: the same input gives the same characters.
 import { Box, Text } from 'ink';
-import { ThemeContext, useTone } from '../../views/theme.tsx';
+
 import { fitLines } from '../fit-lines.ts';
 import { STEP_TITLES } from '../order.ts';
 import type { Ask, Page } from '../page.ts';
+import { ColoursContext, useTone } from './theme.tsx';
 
 export interface SetupScreenProps {
   page: Page;
@@ -19,7 +20,7 @@ export function SetupScreen({ page, size, colours }: SetupScreenProps) {
   const rows = Math.max(1, size.rows - FRAME_ROWS - askRows(page.ask));
   const { lines, above, below } = fitLines(page.lines, size.columns, rows, page.offset);
   return (
-    <ThemeContext value={{ colours, stale: false }}>
+    <ColoursContext value={colours}>
       <Box flexDirection="column" height={size.rows} overflow="hidden" justifyContent="space-between">
         <Box flexDirection="column" flexShrink={1} overflow="hidden">
           <Title page={page} />
@@ -35,7 +36,7 @@ export function SetupScreen({ page, size, colours }: SetupScreenProps) {
           <Keys ask={page.ask} above={above} below={below} />
         </Box>
       </Box>
-    </ThemeContext>
+    </ColoursContext>
   );
 }
 
