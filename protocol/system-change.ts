@@ -29,8 +29,8 @@ export interface SystemChange {
 export const RecordedChange = z.object({
   time: z.iso.datetime(),
   id: z.string().min(1).max(200),
-  description: z.string().max(1_000).default(''),
-  needsRoot: z.boolean().default(true),
+  description: z.string().max(1_000),
+  needsRoot: z.boolean(),
   apply: z.array(Argv).max(64),
   undo: z.array(Argv).max(64),
 });

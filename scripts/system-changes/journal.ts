@@ -55,9 +55,7 @@ export class ChangeJournal {
 
   #parse(line: string, number: number): RecordedChange {
     try {
-      // `espalier doctor --fix` names the finding that it mended
-      const { finding, ...rest } = JSON.parse(line);
-      return RecordedChange.parse({ id: finding, ...rest });
+      return RecordedChange.parse(JSON.parse(line));
     } catch {
       throw new EspalierError(
         'home_damaged',

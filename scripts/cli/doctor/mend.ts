@@ -1,30 +1,26 @@
 // `espalier doctor --fix`: shows what it would do, asks, does it, and writes down how to undo it. Only findings of this machine
 // that this process itself made come here: nothing that another one sent is ever run.
 import { createInterface } from 'node:readline/promises';
-import { execa } from 'execa';
 import type { Finding, Fix } from '../../../protocol/doctor.ts';
 import { EspalierError } from '../../../protocol/errors.ts';
+import { applyChange, type ChangeTools } from '../../system-changes/change-system.ts';
+import { ChangeJournal } from '../../system-changes/journal.ts';
+import { runArgv } from '../../system-changes/run-argv.ts';
 import { commandLine } from './doctor-report.ts';
-import { recordChange } from './journal.ts';
-
-/** `networksetup` takes a second or two; a person types a password meanwhile. */
-const COMMAND_TIMEOUT_MS = 120_000;
 
 export interface MendOptions {
   /** ESPALIER_HOME */
   home: string;
   /** whether a person is asked before anything is done */
   isAsked: boolean;
-  /** as root; by default whether this process is */
-  isRoot?: boolean;
 }
 
 /**
  * @returns whether all that was wanted is done
- * @throws EspalierError bad_option when nobody can be asked, home_not_writable
+ * @throws EspalierError bad_option when nobody can be asked, home_not_writable, home_damaged
  */
 export async function mend(findings: readonly Finding[], options: MendOptions): Promise<boolean> {
-  const mendable = findings.flatMap((one) => (one.fix?.safe ? [{ id: one.id, fix: one.fix }] : []));
+  const mendable = findings.flatMap((one) => (one.fix?.safe ? [{ ...one, fix: one.fix }] : []));
   if (mendable.length === 0) {
     console.log('\nThere is nothing that --fix would do here.');
     return true;
@@ -40,7 +36,9 @@ export async function mend(findings: readonly Finding[], options: MendOptions): 
     return true;
   }
   let areAllDone = true;
-  for (const { id, fix } of mendable) areAllDone = (await apply(id, fix, options)) && areAllDone;
+  const canAsk = process.stdin.isTTY === true;
+  const tools = { journal: new ChangeJournal(options.home), run: runArgv, canAsk };
+  for (const { id, why, fix } of mendable) areAllDone = (await apply(id, why, fix, tools)) && areAllDone;
   return areAllDone;
 }
 
@@ -60,25 +58,15 @@ async function isWanted(): Promise<boolean> {
   }
 }
 
-async function apply(
-  id: string,
-  fix: Fix,
-  { home, isRoot = process.getuid?.() === 0 }: MendOptions,
-): Promise<boolean> {
-  const asRun = (argv: readonly string[]) => (fix.needsRoot && !isRoot ? ['sudo', ...argv] : argv);
-  for (const [index, argv] of fix.apply.entries()) {
-    const [file = '', ...args] = asRun(argv);
-    const result = await execa(file, args, { stdio: 'inherit', reject: false, timeout: COMMAND_TIMEOUT_MS });
-    if (result.failed) {
-      console.error(`✗ ${commandLine(argv, fix)}: ${result.shortMessage}`);
-      return false;
-    }
-    // from its first command on there is something to undo
-    if (index > 0) continue;
-    // as they were run, so that nobody has to know later whether they need root
-    const [apply, undo] = [fix.apply.map(asRun), fix.undo.map(asRun)];
-    recordChange(home, { time: new Date().toISOString(), finding: id, apply, undo });
+async function apply(id: string, why: string, fix: Fix, tools: ChangeTools): Promise<boolean> {
+  const { description, needsRoot, apply, undo } = fix;
+  try {
+    await applyChange({ id, description, why, needsRoot, files: [], apply, undo }, tools);
+  } catch (error) {
+    if (!(error instanceof EspalierError) || error.code !== 'system_change_failed') throw error;
+    console.error(`✗ ${error.message}`);
+    return false;
   }
-  console.log(`✓ ${fix.description}`);
+  console.log(`✓ ${description}`);
   return true;
 }

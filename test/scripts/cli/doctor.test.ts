@@ -100,33 +100,37 @@ describe('the command', () => {
 describe('--fix', () => {
   const touch = (name: string, { safe = true, fails = false } = {}): Finding => ({
     ...sleeps,
+    // another finding: of one that is mended already the first record stays
+    id: fails ? 'no-restart' : sleeps.id,
     fix: {
       description: `Touches ${name}.`,
       apply: [fails ? ['false'] : ['touch', join(home, name)]],
       undo: [['rm', join(home, name)]],
-      needsRoot: true,
+      needsRoot: false,
       safe,
     },
   });
 
   test('does what is safe, and writes down how to undo it', async () => {
     const findings = [touch('safe'), touch('unsafe', { safe: false }), touch('failing', { fails: true })];
-    assert.equal(await mend(findings, { home, isAsked: false, isRoot: true }), false);
+    assert.equal(await mend(findings, { home, isAsked: false }), false);
     assert.ok(existsSync(join(home, 'safe')));
     assert.ok(!existsSync(join(home, 'unsafe')));
     const journal = readFileSync(join(home, 'system-changes.jsonl'), 'utf8').trim().split('\n');
-    assert.equal(journal.length, 1, 'what failed changed nothing');
+    assert.equal(journal.length, 1, 'what failed changed nothing, and is not recorded');
     const { time, ...change } = JSON.parse(journal[0] ?? '');
     assert.ok(Date.parse(time) > 0);
     assert.deepEqual(change, {
-      finding: 'sleeps',
+      id: 'sleeps',
+      description: `Touches safe.`,
+      needsRoot: false,
       apply: [['touch', join(home, 'safe')]],
       undo: [['rm', join(home, 'safe')]],
     });
   });
 
   test('asks first, and does nothing where nobody can be asked', async () => {
-    await assert.rejects(mend([touch('unasked')], { home, isAsked: true, isRoot: true }), /add --yes/);
+    await assert.rejects(mend([touch('unasked')], { home, isAsked: true }), /add --yes/);
     assert.ok(!existsSync(join(home, 'unasked')));
   });
 });

@@ -55,17 +55,6 @@ test('a change is recorded as one line, made by its commands, and taken back', a
   assert.ok(!existsSync(join(home, 'system-changes.jsonl')));
 });
 
-test('a line of `espalier doctor --fix`, with the least that a record has', () => {
-  const home = tempHome();
-  const journal = new ChangeJournal(home);
-  const line = { time: '2026-01-02T03:04:05.000Z', finding: 'sleeps', apply: [['true']], undo: [['true']] };
-  const [change] = changes(home) as [SystemChange];
-  journal.add(change);
-  writeFileSync(journal.path, `${readFileSync(journal.path, 'utf8')}${JSON.stringify(line)}\n`);
-  const { finding: id, ...rest } = line;
-  assert.deepEqual(journal.read()[1], { ...rest, id, description: '', needsRoot: true });
-});
-
 test('the first command fails: nothing was done, and nothing is recorded', async () => {
   const home = tempHome();
   const [one] = changes(home) as [SystemChange];
