@@ -69,6 +69,6 @@ function requestLine(request: RequestStatus, isSelected: boolean, columns: numbe
     span(fit(formatAge(request.ageMs), 6, 'right'), 'quiet'),
     span(' '),
     span(fit(`${request.promptTokens} + ${request.tokens}`, 13, 'right')),
-    span(fit(`${formatNumber(request.tokensPerSecond)} tok/s`, 12, 'right'), 'title'),
+    span(fit(`${formatNumber(request.tokensPerSecond)} tok/s`, 11, 'right'), 'title'),
   ];
 }
