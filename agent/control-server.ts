@@ -16,12 +16,16 @@ import type { NodeFacts } from '../protocol/node.ts';
 import type { ProbeCommand } from '../protocol/probe.ts';
 import { answers } from '../protocol/socket-alive.ts';
 import type { HeldStage } from '../protocol/stage.ts';
+import type { StoreCommand } from '../protocol/store.ts';
 import { PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
-import { type ControlTrust, FrontDoor, refuse } from './front-door.ts';
+import { type ControlTrust, type FileDoor, FrontDoor, refuse } from './front-door.ts';
 import { SilenceWatch } from './silence-watch.ts';
 
 type Hello = ControlCommand & { kind: 'hello' };
-export type StageCommand = Exclude<ControlCommand, Hello | { kind: 'unpair' | 'check' } | ProbeCommand>;
+export type StageCommand = Exclude<
+  ControlCommand,
+  Hello | { kind: 'unpair' | 'check' } | ProbeCommand | StoreCommand
+>;
 
 export interface ControlHandler {
   /** @param localHost the address of this node by which the controller reached it */
@@ -29,6 +33,7 @@ export interface ControlHandler {
   onProbe(command: ProbeCommand): void;
   /** this node is to check itself and tell what it found */
   onCheck(): void;
+  onStore?(command: StoreCommand): void;
   /** a controller is there, be it another one than before */
   onConnect(): void;
   /** the controller is gone */
@@ -37,6 +42,8 @@ export interface ControlHandler {
   stage(): HeldStage | null;
   /** what this machine is, for the hello; undefined until it was gathered */
   facts?(): MachineFacts | undefined;
+  /** this node's model files, for those who may read them */
+  readonly files?: FileDoor;
 }
 
 /** Who is connected: which controller, and which process of it. */
@@ -70,9 +77,8 @@ export class ControlServer {
     this.#trust = trust;
     this.#log = log;
     this.#handler = handler;
-    this.#door = new FrontDoor(credentials, trust, log, (socket, localHost) =>
-      this.#greet(socket, localHost),
-    );
+    const greet = (socket: WebSocket, localHost: string) => this.#greet(socket, localHost);
+    this.#door = new FrontDoor(credentials, trust, log, greet, handler.files);
   }
 
   /** @returns the port; @throws EspalierError port_taken, bad_option */
@@ -140,6 +146,7 @@ export class ControlServer {
         return deny('invalid_request', 'it did not begin with a hello');
       if (command.kind === 'unpair') return this.#trust.forget();
       if (command.kind === 'check') return this.#handler.onCheck();
+      if (isStore(command)) return this.#handler.onStore?.(command);
       return isProbe(command) ? this.#handler.onProbe(command) : this.#handler.onCommand(command, localHost);
     });
   }
@@ -187,7 +194,13 @@ export class ControlServer {
   }
 }
 
-function isProbe(command: StageCommand | ProbeCommand): command is ProbeCommand {
+type AfterHello = StageCommand | ProbeCommand | StoreCommand;
+
+function isStore(command: AfterHello): command is StoreCommand {
+  return command.kind.startsWith('store-');
+}
+
+function isProbe(command: AfterHello): command is ProbeCommand {
   return command.kind.startsWith('probe-');
 }
 

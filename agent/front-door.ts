@@ -1,6 +1,6 @@
 // The one port of an agent: mutual TLS, and behind it WebSockets. Its controller is let in by its key; while there is none,
 // strangers may pair; everybody else is told why not. It must not know what a controller says.
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer as createHttps } from 'node:https';
 import { createServer as createTcp } from 'node:net';
 import type { Duplex } from 'node:stream';
@@ -38,6 +38,12 @@ export interface ControlTrust {
   forget(): void;
 }
 
+/** The files that this node gives, and to whom besides its controller. */
+export interface FileDoor {
+  mayRead(fingerprint: Fingerprint | undefined): boolean;
+  serve(request: IncomingMessage, response: ServerResponse): void;
+}
+
 export class FrontDoor {
   readonly #trust: ControlTrust;
   readonly #onController: (socket: WebSocket, localHost: string) => void;
@@ -47,24 +53,32 @@ export class FrontDoor {
   readonly #controllers = new WebSocketServer({ noServer: true, maxPayload: MAX_CONTROL_MESSAGE_BYTES });
   readonly #strangers = new WebSocketServer({ noServer: true, maxPayload: MAX_PAIRING_WORD_BYTES });
 
-  /** @param onController gets each connection of the controller, and the address of this node by which it came */
+  /**
+   * @param onController gets each connection of the controller, and the address of this node by which it came
+   * @param files for its controller, and for those that the controller has named
+   */
   constructor(
     credentials: Credentials,
     trust: ControlTrust,
     log: Logger,
     onController: (socket: WebSocket, localHost: string) => void,
+    files?: FileDoor,
   ) {
+    const mayRead = (fingerprint: Fingerprint | undefined) =>
+      trust.isController(fingerprint) || files?.mayRead(fingerprint) === true;
     this.#trust = trust;
     this.#onController = onController;
     this.#keeper = new Doorkeeper((message) => log.warn(message));
     const options = { ...serverTls(credentials, STRANGER_TIMEOUT_MS), maxHeaderSize: MAX_HEADER_BYTES };
-    this.#https = createHttps(options, (_request, response) => {
-      response
-        .writeHead(426, { connection: 'close' })
-        .end('This is the control port of an Espalier agent.\n');
+    this.#https = createHttps(options, (request, response) => {
+      if (files && mayRead(peerFingerprint(request.socket as TLSSocket))) files.serve(request, response);
+      else
+        response
+          .writeHead(426, { connection: 'close' })
+          .end('This is the control port of an Espalier agent.\n');
     });
     this.#https.on('secureConnection', (socket: TLSSocket) => {
-      if (trust.isController(peerFingerprint(socket))) this.#keeper.vouch(socket);
+      if (mayRead(peerFingerprint(socket))) this.#keeper.vouch(socket);
     });
     this.#https.on('tlsClientError', (error, { remoteAddress }) => {
       this.#keeper.note(noHandshake(error, remoteAddress));

@@ -13,6 +13,9 @@ import { isOffered } from './probe/listener.ts';
 import { ProbeHost } from './probe/probe-host.ts';
 import { sweepScratchDirs } from './stage/scratch.ts';
 import { StageHost } from './stage-host.ts';
+import type { FetchTimes } from './store/fetch-blob.ts';
+import { hubSettings } from './store/hub-settings.ts';
+import { StoreHost } from './store/store-host.ts';
 import { Membership } from './trust/membership.ts';
 
 export interface AgentOptions {
@@ -34,6 +37,12 @@ export interface AgentOptions {
   token?: JoinToken | undefined;
   /** forgets the controller that it is paired with, if any */
   forget?: boolean | undefined;
+  /** the Hugging Face cache that holds this node's models; the environment's when left out */
+  storeDir?: string | undefined;
+  /** patience with sources of model files */
+  fetchTimes?: FetchTimes | undefined;
+  /** what model files leave free on their disk */
+  diskReserveBytes?: number | undefined;
 }
 
 export interface RunningAgent {
@@ -59,17 +68,29 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     () => machine?.facts,
     (check) => control.send({ kind: 'check', check }),
   );
+  const store = new StoreHost({
+    settings: hubSettings(process.env, options.storeDir),
+    credentials: identity,
+    log,
+    tell: (event) => control.send(event),
+    times: options.fetchTimes,
+    reserveBytes: options.diskReserveBytes,
+  });
   const control: ControlServer = new ControlServer(node, options.cluster, identity, trust, log, {
-    onCommand: (command, localHost) => stages.handle(command, hopHost(command, options.host, localHost)),
+    onCommand: (command, localHost) =>
+      stages.handle(placed(command, store), hopHost(command, options.host, localHost)),
+    onStore: (command) => store.handle(command),
     onProbe: (command) => probes.handle(command),
     onCheck: () => selfCheck.run(),
     onConnect: () => stages.controllerCame(),
     onDisconnect: () => {
       probes.stop();
+      store.stop();
       stages.controllerGone();
     },
     stage: () => stages.held,
     facts: () => machine?.facts,
+    files: store,
   });
   const port = await control.listen(options.host, options.port).catch((error) => {
     trust.close();
@@ -92,6 +113,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       // what a controller began that is not obeyed any more ends at once
       control.dismiss();
       probes.stop();
+      store.stop();
       void stages.stop();
     }
     advertisement.update(isPaired);
@@ -103,9 +125,16 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       trust.close();
       control.close();
       probes.stop();
+      store.stop();
       await Promise.all([stages.stop(), advertisement.stop(), machine?.stop()]);
     },
   };
+}
+
+/** A stage of a stored model reads it where this node's store has it. */
+function placed(command: StageCommand, store: StoreHost): StageCommand {
+  if (command.kind !== 'deploy' || !command.stored) return command;
+  return { ...command, spec: { ...command.spec, modelDir: store.folderOf(command.stored) } };
 }
 
 /** Where a stage listens for its hop: where the plan wants it, as far as --host lets it; else where the controller came. */

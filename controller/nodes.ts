@@ -23,6 +23,7 @@ import { CONTROL_SOCKET_PATH } from '../protocol/pairing.ts';
 import type { ProbeEvent } from '../protocol/probe.ts';
 import { answers } from '../protocol/socket-alive.ts';
 import type { HeldStage } from '../protocol/stage.ts';
+import type { StoreEvent } from '../protocol/store.ts';
 import { type Dialled, dialTls, NoTls } from '../protocol/tls.ts';
 import { ESPALIER_VERSION, PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
 import type { Candidate } from './adverts.ts';
@@ -37,7 +38,7 @@ const GOODBYE_MS = 500;
 
 export type StageEvent = Exclude<
   ControlEvent,
-  { kind: 'hello' | 'refused' | 'facts' | 'load' | 'check' } | ProbeEvent
+  { kind: 'hello' | 'refused' | 'facts' | 'load' | 'check' } | ProbeEvent | StoreEvent
 >;
 
 export interface NodesListener {
@@ -56,6 +57,7 @@ export interface NodesListener {
   /** what a node found when it checked itself; null when it cannot be read */
   onCheck(nodeId: string, check: NodeCheck | null): void;
   onProbe(nodeId: string, event: ProbeEvent): void;
+  onStore?(nodeId: string, event: StoreEvent): void;
   /** a node that is there but will not work with this controller */
   onRefused(address: HostPort, message: string): void;
 }
@@ -313,6 +315,7 @@ export class Nodes {
           } else if (event.kind === 'load') this.#takeLoad(connection, event.load);
           else if (event.kind === 'check') this.#listener.onCheck(connection.facts.id, event.check);
           else if (isProbe(event)) this.#listener.onProbe(connection.facts.id, event);
+          else if (isStore(event)) this.#listener.onStore?.(connection.facts.id, event);
           else this.#listener.onEvent(connection.facts.id, event);
         }
       });
@@ -380,7 +383,13 @@ export class Nodes {
   }
 }
 
-function isProbe(event: StageEvent | ProbeEvent): event is ProbeEvent {
+type AfterHello = StageEvent | ProbeEvent | StoreEvent;
+
+function isStore(event: AfterHello): event is StoreEvent {
+  return event.kind.startsWith('store-');
+}
+
+function isProbe(event: AfterHello): event is ProbeEvent {
   return event.kind.startsWith('probe-');
 }
 

@@ -4,10 +4,12 @@ import { NodeCheck } from './doctor.ts';
 import { MachineFacts, MachineLoad } from './facts.ts';
 import { GenerateRequest, RequestFailure, RequestIds, TokenEvent } from './generate.ts';
 import { MAX_REASON_CHARS } from './limits.ts';
+import { ModelRef } from './models.ts';
 import { ClusterName, HostPort, NodeFacts } from './node.ts';
 import { Shown } from './printable.ts';
 import { PROBE_COMMANDS, PROBE_EVENTS, ProbeAddress } from './probe.ts';
 import { HeldStage, HopSide, KvEpoch, StageSpec, StageStats } from './stage.ts';
+import { STORE_COMMANDS, STORE_EVENTS } from './store.ts';
 import { TracedSteps } from './trace.ts';
 
 /** controller → agent */
@@ -27,6 +29,8 @@ export const ControlCommand = z.discriminatedUnion('kind', [
     spec: StageSpec,
     /** the address of this node that the stage before dials; by default the one by which the controller came */
     hopHost: ProbeAddress.optional(),
+    /** a model of the node's store: its folder there takes the place of the spec's */
+    stored: ModelRef.optional(),
   }),
   /** `from`: the address of this node to dial from; by default the system chooses. `keepsKv`: see KvEpoch */
   z.object({
@@ -48,6 +52,7 @@ export const ControlCommand = z.discriminatedUnion('kind', [
   /** the controller lets this node go: it forgets the controller's key */
   z.object({ kind: z.literal('unpair') }),
   ...PROBE_COMMANDS,
+  ...STORE_COMMANDS,
 ]);
 export type ControlCommand = z.infer<typeof ControlCommand>;
 
@@ -111,5 +116,6 @@ export const ControlEvent = z.discriminatedUnion('kind', [
   /** null when it cannot be read: what one node found is worth no lost node */
   z.object({ kind: z.literal('check'), check: NodeCheck.nullable().catch(null) }),
   ...PROBE_EVENTS,
+  ...STORE_EVENTS,
 ]);
 export type ControlEvent = z.infer<typeof ControlEvent>;

@@ -65,7 +65,8 @@ export const ERRORS = {
   // model folders
   model_folder_missing: {
     status: 503,
-    solve: 'Give a folder in MLX format with --model DIR, on every node at the same path.',
+    solve:
+      'Give a folder in MLX format with --model DIR, on every node at the same path, or a model of the store.',
   },
   model_file_missing: { status: 503, solve: 'Copy or download the named file again.' },
   model_file_damaged: {
@@ -79,6 +80,29 @@ export const ERRORS = {
   model_unsupported: {
     status: 503,
     solve: 'Use a model of a supported architecture; the message lists them.',
+  },
+  // the model store
+  model_not_stored: {
+    status: 404,
+    solve: '`espalier models list` shows what is stored; `espalier models pull NAME` fetches a model.',
+  },
+  model_not_on_hub: {
+    status: 404,
+    solve: '`espalier models search WORDS` finds names; --revision takes a branch, a tag or a commit.',
+  },
+  model_access_denied: {
+    status: 403,
+    solve:
+      "Accept the model's terms on its page, then set HF_TOKEN for the agents or run `hf auth login` on their machines.",
+  },
+  model_fetch_failed: {
+    status: 503,
+    solve:
+      'Look at the network of the node that the message names, then pull again: it goes on where it ended.',
+  },
+  model_in_use: {
+    status: 409,
+    solve: 'Deploy another model first (`espalier models use NAME`), or wait until its pull has ended.',
   },
   // cluster
   protocol_version: { status: 503, solve: 'Upgrade the side that the message names.' },

@@ -302,6 +302,45 @@ export const LINKS_WAIT_MS = 60_000;
 /** Findings that are shown: one for each pair of 12 nodes. */
 export const MAX_FINDINGS = 64;
 
+/** Files of one model: R1 in bfloat16 has 163 of weights and a dozen others. */
+export const MAX_MODEL_FILES = 1_024;
+/** Nodes that hold a file at most, on purpose. */
+export const MAX_PULL_REPLICAS = 64;
+/** A text file of a model; the largest seen is a tokenizer.json of 33 MB. */
+export const MAX_MODEL_TEXT_BYTES = 128 * MIB;
+/** The header of one weights file as the controller reads it: a thousand tensors take 120 KB. */
+export const MAX_STORE_HEADER_BYTES = 16 * MIB;
+/** Files on their way to one node at once: so that one that waits for its source does not keep the others. */
+export const MAX_NODE_FETCHES = 4;
+/** Files that come from the hub at once, over all nodes: one connection to a CDN rarely fills a home's line. */
+export const MAX_HUB_FETCHES = 4;
+/** Files that one node is read for at once, by nodes and the controller together. */
+export const MAX_STORE_READS = 32;
+/** What is left free on a disk that models are fetched to: macOS swaps on it. */
+export const DISK_RESERVE_BYTES = 2 * 1024 * MIB;
+/** A source that sends nothing for this long is asked anew. */
+export const FETCH_STALL_MS = 20_000;
+/** Tries follow one another after 0.5 s, twice as much each time, at most this, or as long as Retry-After says. */
+export const FETCH_RETRY_MS = 500;
+export const MAX_FETCH_RETRY_MS = 30_000;
+/** A file of which no byte came for this long, whatever was tried, has failed. A home's line is sometimes away for minutes. */
+export const FETCH_GIVE_UP_MS = 900_000;
+/** The same where it comes from another node: there are others, and the hub. */
+export const COPY_GIVE_UP_MS = 10_000;
+/** A question to an agent's store that takes no bytes of a file: the hub answers in seconds, or is asked again. */
+export const STORE_ASK_TIMEOUT_MS = 60_000;
+/** Fetching the text files of a model and asking for its list of files: 40 MB at 1 MB/s, and tries. */
+export const STORE_DESCRIBE_TIMEOUT_MS = 600_000;
+/** A fetch tells at least this often that it lives, while it waits for its next try, too; the controller waits five times as long. */
+export const STORE_PROGRESS_MS = 1_000;
+export const STORE_SILENCE_MS = 30_000;
+/** A pull waits this long for a node that went while it ran. */
+export const PULL_NODE_WAIT_MS = 600_000;
+/** Pulls that ended and are still shown. */
+export const MAX_SHOWN_PULLS = 8;
+/** A switch to another model waits this long for requests that run, as long as they have deadlines for themselves. */
+export const SWITCH_DRAIN_MS = 30_000;
+
 /** Tokens for which a session of `tokens` has room, and takes memory, on every stage. */
 export function kvCapacity(tokens: number): number {
   return Math.ceil(tokens / KV_BLOCK_TOKENS) * KV_BLOCK_TOKENS;
