@@ -10,6 +10,14 @@ export interface ControllerOptions {
   port: number;
   /** a folder in MLX format; every node holds it at the same path */
   modelDir: string;
+  /** a model of the store, in the place of the folder */
+  storedModel?: string | undefined;
+  /** goes on with the stored model that was deployed last, if any, in the place of the folder */
+  resumesModel?: boolean | undefined;
+  /** whether a request for a stored model deploys it; undefined: where the API is for this machine alone */
+  autoLoads?: boolean | undefined;
+  /** what model files leave free on the nodes' disks */
+  diskReserveBytes?: number | undefined;
   /** nodes to wait for before the first plan, and the most to use; undefined: all that are found */
   nodeCount?: number | undefined;
   /** what is wanted of its plans; undefined: as DEFAULT_PLANNING */

@@ -3,14 +3,14 @@
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { DoctorReport } from '../protocol/doctor.ts';
-import { ERRORS, EspalierError } from '../protocol/errors.ts';
+import { asEspalierError, ERRORS, EspalierError } from '../protocol/errors.ts';
 import type { ClusterHistory } from '../protocol/history.ts';
 import type { Identity } from '../protocol/identity.ts';
 import { LimitedLog } from '../protocol/limited-log.ts';
 import { formatHostPort } from '../protocol/node.ts';
 import type { OperationAnswer } from '../protocol/operations.ts';
 import type { PairedAnswer } from '../protocol/pairing.ts';
-import type { ModelCard } from '../protocol/plan.ts';
+import type { ModelCard, Plan } from '../protocol/plan.ts';
 import type { PlanReport } from '../protocol/plan-report.ts';
 import type { StageStats } from '../protocol/stage.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
@@ -30,6 +30,7 @@ import {
   newCluster,
   type SavedDeployment,
 } from './cluster/state.ts';
+import { type ClusterNodes, clusterNodes } from './cluster-nodes.ts';
 import type { ControllerOptions } from './config.ts';
 import { Deployer, type ModelPlace } from './deploy.ts';
 import { discover } from './discovery.ts';
@@ -37,11 +38,14 @@ import { History } from './history.ts';
 import type { Incidents } from './incidents.ts';
 import { Links } from './links/links.ts';
 import type { MeasurementStore } from './measurement-store.ts';
+import { StoreAsks } from './models/store-asks.ts';
 import { Nodes, type StageEvent } from './nodes.ts';
 import { PlanReports } from './plan-reports.ts';
+import type { PlanRequest } from './planner/inputs.ts';
 import type { Measurements } from './planner/measurements.ts';
 import type { PlanAnswer, PlanQuestion } from './planner/solve.ts';
 import { PlannerThread } from './planner-thread.ts';
+import { planRequest } from './planning.ts';
 import { PredictedRatesOf } from './predicted-rates.ts';
 import { Requests } from './requests.ts';
 import type { DeploymentStore } from './saved-deployment.ts';
@@ -79,6 +83,8 @@ export class Core {
   readonly requests: Requests;
   readonly links: Links;
   readonly pairing: Pairing;
+  /** the nodes as the model store needs them */
+  readonly storeNodes: ClusterNodes;
   readonly #cluster: Cluster;
   readonly #nodes: Nodes;
   readonly #deployer: Deployer;
@@ -146,6 +152,7 @@ export class Core {
             this.links.addNode({ id: facts.id, name: facts.name, fingerprint, host: address.host });
           this.pairing.noteName(facts.id, facts.name);
           this.#take({ kind: 'node-connected', node: { facts, address, foundBy, connected: true }, held });
+          this.#shareFiles();
         },
         onMachine: (nodeId, machine) => {
           this.#take({ kind: 'node-machine', nodeId, machine });
@@ -156,14 +163,19 @@ export class Core {
           this.#take({ kind: 'node-lost', nodeId, reason, isSilent });
           this.links.removeNode(nodeId);
           this.#checks.forget(nodeId);
+          this.storeNodes.asks.nodeLost(nodeId);
+          this.#shareFiles();
         },
         onEvent: (nodeId, event) => this.#stageEvent(nodeId, event),
         onCheck: (nodeId, check) => this.#checks.receive(nodeId, check),
         onProbe: (nodeId, event) => this.links.receive(nodeId, event),
+        onStore: (nodeId, event) => this.storeNodes.asks.receive(nodeId, event),
         onRefused: (address, message) => this.#noteRefusal(`${formatHostPort(address)}: ${message}`),
       },
       log,
     );
+    const asks = new StoreAsks((nodeId, command) => this.#nodes.send(nodeId, command));
+    this.storeNodes = clusterNodes(this.#cluster, this.#nodes, asks);
     this.links = new Links(
       (nodeId, command) => this.#nodes.send(nodeId, command),
       {
@@ -331,6 +343,43 @@ export class Core {
     }));
   }
 
+  /** What a plan for a model would be made from, with what is known of the nodes that are connected. */
+  planRequestFor(card: ModelCard): PlanRequest {
+    const { nodes, links, unlinked, measurements, planning, wantedNodes } = this.#cluster;
+    const known = {
+      nodes: [...nodes.values()].filter(({ connected }) => connected),
+      links,
+      unlinked,
+      measurements,
+    };
+    return planRequest(card, known, planning, wantedNodes);
+  }
+
+  /** The best plan for a model over the nodes that are connected. @throws EspalierError not_enough_nodes, bad_option */
+  async planFor(card: ModelCard): Promise<Plan> {
+    const request = this.planRequestFor(card);
+    return (await this.#adviser.solve({ request, before: undefined })).plan.plan;
+  }
+
+  /** Another model takes the place of the present one, whose requests end. */
+  useModel(card: ModelCard, model: ModelPlace): void {
+    const { deployments, planning, nodeCount: wantedNodes } = this.#options;
+    this.#deployer.use(card, model);
+    deployments.use({ modelFingerprint: model.fingerprint, planning, wantedNodes });
+    this.#take({ kind: 'model', card, modelFingerprint: model.fingerprint });
+  }
+
+  note(level: 'info' | 'warn' | 'error', text: string, fix?: string): void {
+    this.#note(level, text, fix);
+  }
+
+  /** The nodes of one cluster may read each other's model files. */
+  #shareFiles(): void {
+    const connected = this.storeNodes.connected().map(({ id }) => id);
+    const readers = connected.flatMap((id) => this.#nodes.fingerprintOf(id) ?? []);
+    for (const id of connected) this.#nodes.send(id, { kind: 'store-share', readers });
+  }
+
   /** As the planner does; the cluster is asked again as soon as there is an answer. */
   #solve(question: PlanQuestion): PlanAnswer | Promise<PlanAnswer> {
     const answer = this.#planner.solve(question);
@@ -402,7 +451,9 @@ export class Core {
     switch (effect.kind) {
       case 'deploy':
         this.#headSteps = 0;
-        this.#deployer.deploy(effect.epoch, effect.plan, effect.hopHosts);
+        void this.#deployer
+          .deploy(effect.epoch, effect.plan, effect.hopHosts)
+          .catch((error) => this.#cannotDeploy(effect.epoch, effect.plan, asEspalierError(error)));
         break;
       case 'link':
         this.#deployer.link(effect.nodeId, effect);
@@ -436,6 +487,10 @@ export class Core {
         this.#note(effect.level, effect.text, effect.fix);
         break;
     }
+  }
+
+  #cannotDeploy(epoch: number, { stages: [first] }: Plan, { code, message }: EspalierError): void {
+    this.#take({ kind: 'stage-failed', nodeId: first?.nodeId ?? '', epoch, code, message });
   }
 
   #stageEvent(nodeId: string, event: StageEvent): void {

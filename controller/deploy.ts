@@ -3,8 +3,9 @@
 import { randomBytes } from 'node:crypto';
 import type { GenerateRequest } from '../protocol/generate.ts';
 import { MAX_SESSIONS } from '../protocol/limits.ts';
+import type { ModelRef } from '../protocol/models.ts';
 import type { HostPort } from '../protocol/node.ts';
-import type { ModelCard, Plan } from '../protocol/plan.ts';
+import type { ModelCard, Plan, PlannedStage } from '../protocol/plan.ts';
 import type { Nodes } from './nodes.ts';
 
 /** Tokens of one prefill chunk, where a prompt is alone: shorter ones unpack each expert for too few tokens. */
@@ -13,15 +14,24 @@ const PREFILL_CHUNK_TOKENS = 512;
 const SCORE_BYTES = 4;
 
 export interface ModelPlace {
+  /** where every node has it; of a stored model each node knows its own folder */
   dir: string;
   fingerprint: string;
+  /** of the nodes' stores */
+  stored?: {
+    ref: ModelRef;
+    /** resolves when the nodes of these stages hold their files; @throws EspalierError */
+    ensure(stages: readonly PlannedStage[]): Promise<void>;
+  };
 }
 
 export class Deployer {
   readonly maxSessions = MAX_SESSIONS;
   readonly #nodes: Nodes;
-  readonly #card: ModelCard;
-  readonly #model: ModelPlace;
+  #card: ModelCard;
+  #model: ModelPlace;
+  /** of what is to be deployed last */
+  #epoch = 0;
   #head: { epoch: number; nodeId: string } | undefined;
 
   constructor(nodes: Nodes, card: ModelCard, model: ModelPlace) {
@@ -30,8 +40,28 @@ export class Deployer {
     this.#model = model;
   }
 
-  /** @param hopHosts where each stage listens; undefined leaves it to its agent */
-  deploy(epoch: number, plan: Plan, hopHosts: readonly (string | undefined)[]): void {
+  /** From now on another model is deployed. */
+  use(card: ModelCard, model: ModelPlace): void {
+    this.#card = card;
+    this.#model = model;
+  }
+
+  /**
+   * @param hopHosts where each stage listens; undefined leaves it to its agent
+   * @throws EspalierError where a stored model's files cannot be brought to their nodes
+   */
+  async deploy(epoch: number, plan: Plan, hopHosts: readonly (string | undefined)[]): Promise<void> {
+    this.#epoch = epoch;
+    const { stored } = this.#model;
+    if (stored) {
+      await stored.ensure(plan.stages);
+      // another plan was made meanwhile
+      if (this.#epoch !== epoch) return;
+    }
+    this.#send(epoch, plan, hopHosts);
+  }
+
+  #send(epoch: number, plan: Plan, hopHosts: readonly (string | undefined)[]): void {
     const hopToken = randomBytes(32).toString('base64url');
     const { stages } = plan;
     const keys = stages.map(({ nodeId }) => this.#nodes.fingerprintOf(nodeId));
@@ -43,6 +73,7 @@ export class Deployer {
       this.#nodes.send(nodeId, {
         kind: 'deploy',
         ...(hopHosts[index] !== undefined && { hopHost: hopHosts[index] }),
+        ...(this.#model.stored && { stored: this.#model.stored.ref }),
         spec: {
           epoch,
           index,
@@ -80,6 +111,7 @@ export class Deployer {
   }
 
   undeploy(epoch: number, nodeId: string): void {
+    if (this.#epoch === epoch) this.#epoch = 0;
     if (this.#head?.epoch === epoch) this.#head = undefined;
     this.#nodes.send(nodeId, { kind: 'undeploy', epoch });
   }

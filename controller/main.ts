@@ -6,19 +6,19 @@ import { loadIdentity } from '../protocol/identity.ts';
 import { MAX_SESSIONS } from '../protocol/limits.ts';
 import { createLog } from '../protocol/log.ts';
 import { openModelFolder } from '../protocol/model-folder.ts';
+import type { PullProgress } from '../protocol/models.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
 import { Access, isLoopback } from './api/access.ts';
 import type { ApiDeps } from './api/context.ts';
-import { listedModel } from './api/models.ts';
+import type { StoreApi } from './api/model-routes.ts';
 import { createApi } from './api/server.ts';
 import type { ControllerOptions } from './config.ts';
 import { Core } from './core.ts';
 import { Incidents } from './incidents.ts';
 import { MeasurementStore } from './measurement-store.ts';
-import { readModelCard } from './models/card.ts';
-import { readModelFacts } from './models/listed.ts';
+import { loadModel, type ModelInUse, ModelSwitch } from './model-switch.ts';
+import { Shelf } from './models/shelf.ts';
 import { DeploymentStore } from './saved-deployment.ts';
-import { loadTextModel } from './text-model.ts';
 import type { TokenSource } from './token-source.ts';
 import { ApiKeys } from './trust/api-keys.ts';
 import { OwnAuthority } from './trust/authority.ts';
@@ -49,14 +49,14 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const authority = new OwnAuthority(options.home);
   const nodePins = NodePins.open(options.home);
   const tokens = new JoinTokens(options.home, identity.fingerprint);
-  const folder = await openModelFolder(options.modelDir);
-  const card = await readModelCard(folder);
-  const text = await loadTextModel(options.modelDir, { id: card.id });
-  const place = { dir: folder.dir, fingerprint: folder.fingerprint };
+  const shelf = new Shelf(options.home);
+  const { card, place, ...model } = await firstModel(options, shelf, (repo, stages) =>
+    models.store.ensure(repo, stages),
+  );
   const { store, measurements } = await MeasurementStore.open(options.home, log);
   const incidents = await Incidents.open(options.home, log);
   const asked = {
-    modelFingerprint: folder.fingerprint,
+    modelFingerprint: place.fingerprint,
     planning: options.planning,
     wantedNodes: options.nodeCount,
   };
@@ -64,17 +64,27 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const previous = await deployments.read();
   const memory = { store, measurements, incidents, deployments, previous, nodePins, tokens };
   const core = new Core(identity, card, place, { ...options, ...memory }, log);
-  const listed = listedModel(await readModelFacts(folder, card), text);
+  const models: ModelSwitch = new ModelSwitch({
+    core,
+    shelf,
+    credentials: identity,
+    current: { card, place, ...model },
+    diskReserveBytes: options.diskReserveBytes,
+    log,
+  });
+  const status = () => withPulls(core.status(), models.store.pulls());
+  const autoLoads = options.autoLoads ?? isLoopback(options.host);
   const { host, allowOrigins = [] } = options;
   const access = new Access({ host, secret: authority.secret, keys, allowOrigins });
   const deps: ApiDeps = {
     source: core.requests,
-    textModel: () => text,
-    // what the plan has KV for may be less than the model's own context
-    models: () => [{ ...listed, contextTokens: core.contextTokens }],
+    textModel: () => models.text,
+    models: () => models.models(),
+    ...(autoLoads && { deploy: (id: string) => models.autoLoad(id) }),
+    store: storeApi(models),
     maxSessions: MAX_SESSIONS,
     pins: options.pins,
-    status: () => core.status(),
+    status,
     history: () => core.history(),
     operate: {
       drain: (nodeId, now) => core.drain(nodeId, now),
@@ -104,13 +114,67 @@ export async function startController(options: ControllerOptions): Promise<Runni
     url,
     port,
     source: core.requests,
-    status: () => core.status(),
+    status,
     async stop() {
       authority.withdraw();
       core.beginStop();
       await api.close();
+      await models.stop();
       await core.stop();
-      await text.close();
     },
   };
+}
+
+/** A folder, a stored model, or what was deployed by name when this controller last ran. */
+async function firstModel(
+  options: ControllerOptions,
+  shelf: Shelf,
+  ensure: ModelSwitch['store']['ensure'],
+): Promise<ModelInUse> {
+  const { storedModel, modelDir, resumesModel } = options;
+  const last = resumesModel ? await shelf.lastUsed() : undefined;
+  const wanted = storedModel ?? last;
+  const shelved = wanted === undefined ? undefined : await shelf.find(wanted);
+  if (shelved) {
+    const { repo, commit } = shelved;
+    const ref = { repo, commit };
+    return loadModel(await shelf.open(shelved), repo, { ref, ensure: (stages) => ensure(repo, stages) });
+  }
+  if (storedModel === undefined) return loadModel(await openModelFolder(modelDir));
+  const message = `there is no stored model ${storedModel}: start with another one, then \`espalier models pull ${storedModel}\``;
+  throw new EspalierError('model_not_stored', message);
+}
+
+function storeApi(models: ModelSwitch): StoreApi {
+  const { store } = models;
+  return {
+    report: () => models.report(),
+    catalogue: () => models.catalogue(),
+    search: (text) => store.search(text),
+    pull: (request) => store.pull(request),
+    cancel: (model) => store.cancel(model),
+    verify: (model) => store.verify(model),
+    remove: (model) => store.remove(model),
+    deployment: () => models.deployment(),
+    cost: (model) => models.cost(model),
+    use: (model) => models.use(model),
+  };
+}
+
+/** While files come, that is why it does not serve. */
+function withPulls(status: ClusterStatus, pulls: PullProgress[]): ClusterStatus {
+  const pull = pulls.find(({ model, state }) => state === 'pulling' && model === status.model?.id);
+  const waits = pull && status.reason !== null && status.state !== 'stopping';
+  const reason = waits
+    ? `fetching ${pull.model}: ${gigabytes(pull.doneBytes)} of ${gigabytes(pull.totalBytes)} are on the nodes`
+    : status.reason;
+  // of those that have ended the sums are enough: this goes out twice a second
+  const shown = pulls.map((each) =>
+    each.state === 'pulling' || each.state === 'verifying' ? each : { ...each, nodes: [] },
+  );
+  return { ...status, reason, pulls: shown };
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(2)} GB`;
 }

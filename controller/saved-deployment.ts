@@ -40,12 +40,17 @@ export interface Asked {
 
 export class DeploymentStore {
   readonly #file: LatestFile;
-  readonly #asked: string;
+  #asked: string;
 
   /** @param home ESPALIER_HOME, which exists */
   constructor(home: string, asked: Asked, log: Logger) {
     this.#file = new LatestFile(join(home, FILE), log);
-    this.#asked = JSON.stringify([asked.modelFingerprint, asked.planning ?? null, asked.wantedNodes ?? null]);
+    this.#asked = keyOf(asked);
+  }
+
+  /** Another model is deployed from now on. */
+  use(asked: Asked): void {
+    this.#asked = keyOf(asked);
   }
 
   /** @returns undefined where there is none for this question, or it cannot be read */
@@ -65,4 +70,8 @@ export class DeploymentStore {
   close(): Promise<void> {
     return this.#file.idle();
   }
+}
+
+function keyOf({ modelFingerprint, planning, wantedNodes }: Asked): string {
+  return JSON.stringify([modelFingerprint, planning ?? null, wantedNodes ?? null]);
 }

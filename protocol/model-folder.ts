@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { EspalierError } from './errors.ts';
 import { readSafetensorsHeader, type TensorInfo } from './safetensors.ts';
 
-const INDEX = 'model.safetensors.index.json';
+export const WEIGHTS_INDEX = 'model.safetensors.index.json';
 
 const QuantizationChoice = z.object({
   group_size: z.union([z.literal(32), z.literal(64), z.literal(128)]),
@@ -75,8 +75,16 @@ export function isHeadTied(
   return config.tie_word_embeddings ?? !has('lm_head.weight');
 }
 
+/** The weights files of a folder and their headers; by default the files themselves are read. */
+export interface WeightHeaders {
+  list(): Promise<string[]>;
+  /** @throws EspalierError model_file_missing, model_file_damaged */
+  read(file: string): Promise<Map<string, TensorInfo>>;
+}
+
 export interface ModelFolder {
   dir: string;
+  headers: WeightHeaders;
   config: ModelConfig;
   /** sha256 of config.json and of what names the weights: equal on nodes that hold the same model */
   fingerprint: string;
@@ -86,15 +94,19 @@ export interface ModelFolder {
 
 /**
  * Reads config.json and the index (or, without one, the header of the only weights file) of a folder.
+ * @param headers where the weights lie elsewhere
  * @throws EspalierError model_folder_missing, model_file_missing, model_file_damaged, model_mismatch, model_unsupported
  */
-export async function openModelFolder(dir: string): Promise<ModelFolder> {
+export async function openModelFolder(
+  dir: string,
+  headers: WeightHeaders = headersIn(dir),
+): Promise<ModelFolder> {
   const info = await stat(dir).catch(() => undefined);
   if (!info?.isDirectory())
     throw new EspalierError('model_folder_missing', `there is no model folder ${dir}`);
   const configText = await readText(join(dir, 'config.json'));
   const config = parseConfig(configText, dir);
-  const indexText = await readFile(join(dir, INDEX), 'utf8').catch(() => undefined);
+  const indexText = await readFile(join(dir, WEIGHTS_INDEX), 'utf8').catch(() => undefined);
   const hash = createHash('sha256').update(configText);
   const fileOf = new Map<string, string>();
   if (indexText !== undefined) {
@@ -102,13 +114,13 @@ export async function openModelFolder(dir: string): Promise<ModelFolder> {
     for (const [tensor, file] of Object.entries(parseIndex(indexText, dir).weight_map))
       fileOf.set(tensor, file);
   } else {
-    const file = await onlyWeightsFile(dir);
-    const header = await readSafetensorsHeader(join(dir, file));
+    const file = await onlyWeightsFile(dir, headers);
+    const header = await headers.read(file);
     hash.update(JSON.stringify([...header]));
     for (const tensor of header.keys()) fileOf.set(tensor, file);
   }
   refuseOtherPacking(config, fileOf, dir);
-  return { dir, config, fingerprint: hash.digest('hex'), fileOf };
+  return { dir, headers, config, fingerprint: hash.digest('hex'), fileOf };
 }
 
 /** Tensors that only other tools' packing has: float8 scales, GPTQ and AWQ, compressed-tensors. */
@@ -144,13 +156,13 @@ export async function readTensorInfos(
   }
   const infos = new Map<string, TensorInfo>();
   for (const [file, tensors] of byFile) {
-    const header = await readSafetensorsHeader(join(folder.dir, file));
+    const header = await folder.headers.read(file);
     for (const tensor of tensors) {
       const info = header.get(tensor);
       if (!info) {
         throw new EspalierError(
           'model_mismatch',
-          `${file} in ${folder.dir} does not hold ${tensor}, which ${INDEX} puts there: it is the wrong file`,
+          `${file} in ${folder.dir} does not hold ${tensor}, which ${WEIGHTS_INDEX} puts there: it is the wrong file`,
         );
       }
       infos.set(tensor, info);
@@ -176,9 +188,17 @@ function parseConfig(text: string, dir: string): ModelConfig {
 }
 
 function parseIndex(text: string, dir: string): z.infer<typeof Index> {
-  const result = Index.safeParse(parseJson(text, join(dir, INDEX)));
+  const result = Index.safeParse(parseJson(text, join(dir, WEIGHTS_INDEX)));
   if (result.success) return result.data;
-  throw new EspalierError('model_file_damaged', `${INDEX} in ${dir} has no weight_map from tensors to files`);
+  throw new EspalierError(
+    'model_file_damaged',
+    `${WEIGHTS_INDEX} in ${dir} has no weight_map from tensors to files`,
+  );
+}
+
+/** The weights files that an index names. @throws EspalierError model_file_damaged */
+export function indexedFiles(text: string): Set<string> {
+  return new Set(Object.values(parseIndex(text, 'the repository').weight_map));
 }
 
 function parseJson(text: string, path: string): unknown {
@@ -189,15 +209,22 @@ function parseJson(text: string, path: string): unknown {
   }
 }
 
-async function onlyWeightsFile(dir: string): Promise<string> {
-  const files = (await readdir(dir)).filter((name) => name.endsWith('.safetensors'));
+function headersIn(dir: string): WeightHeaders {
+  return {
+    list: async () => (await readdir(dir)).filter((name) => name.endsWith('.safetensors')),
+    read: (file) => readSafetensorsHeader(join(dir, file)),
+  };
+}
+
+async function onlyWeightsFile(dir: string, headers: WeightHeaders): Promise<string> {
+  const files = await headers.list();
   const [file] = files;
   if (file === undefined)
     throw new EspalierError('model_file_missing', `there are no weights (*.safetensors) in ${dir}`);
   if (files.length > 1) {
     throw new EspalierError(
       'model_file_missing',
-      `${dir} holds ${files.length} weights files but no ${INDEX}`,
+      `${dir} holds ${files.length} weights files but no ${WEIGHTS_INDEX}`,
     );
   }
   return file;

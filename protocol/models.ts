@@ -245,3 +245,12 @@ export type SwitchCost = z.infer<typeof SwitchCost>;
 
 export const SwitchAnswer = z.object({ cost: SwitchCost, isDeployed: z.boolean() });
 export type SwitchAnswer = z.infer<typeof SwitchAnswer>;
+
+/** Which model is deployed, and what becomes of a switch. */
+export const DeploymentReport = z.object({
+  model: z.string(),
+  switchingTo: z.string().nullable(),
+  /** of the last switch; null where it succeeded */
+  failure: z.object({ code: z.string(), message: z.string() }).nullable(),
+});
+export type DeploymentReport = z.infer<typeof DeploymentReport>;

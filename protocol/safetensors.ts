@@ -75,6 +75,19 @@ export async function readSafetensorsHeader(path: string): Promise<Map<string, T
   }
 }
 
+/**
+ * The same of the file's first bytes alone.
+ * @param head the length of the header, and the header
+ * @param fileBytes of the whole file, wherever it is
+ * @throws EspalierError model_file_damaged
+ */
+export function parseSafetensorsHead(name: string, head: Buffer, fileBytes: number): Map<string, TensorInfo> {
+  const damaged = (what: string) => new EspalierError('model_file_damaged', `${name}: ${what}`);
+  const headerBytes = head.length >= 8 ? Number(head.readBigUInt64LE(0)) : -1;
+  if (head.length !== 8 + headerBytes) throw damaged('its header is not whole');
+  return parseHeader(head.subarray(8), fileBytes - head.length, damaged);
+}
+
 function parseHeader(
   bytes: Buffer,
   dataBytes: number,

@@ -10,6 +10,7 @@ import {
   MAX_SHOWN_PORTS,
 } from './limits.ts';
 import { LinkFinding } from './links.ts';
+import { PullProgress } from './models.ts';
 import { EngineName, LayerRange } from './plan.ts';
 import { KvUse } from './stage.ts';
 
@@ -216,6 +217,8 @@ export const ClusterStatus = z.object({
   linkFindings: z.array(LinkFinding).nullish(),
   /** the last ones, newest last; GET /cluster/v1/incidents has all that are kept */
   incidents: z.array(Incident).max(MAX_SHOWN_INCIDENTS).nullish(),
+  /** pulls of models that run, and the last ones that ended */
+  pulls: z.array(PullProgress).nullish(),
   /** newest last */
   events: z.array(ClusterEvent),
 });

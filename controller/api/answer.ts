@@ -2,13 +2,16 @@
 import { randomUUID } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { EspalierError } from '../../protocol/errors.ts';
 import { MAX_CHOICES } from '../../protocol/limits.ts';
 import { runChat } from '../chat.ts';
 import { type AdmittedChat, admitChat } from '../chat-admission.ts';
 import type { ChatEvent } from '../chat-request.ts';
+import type { TextModel } from '../text-model.ts';
+import type { TokenSource } from '../token-source.ts';
 import { clientOf } from './client-name.ts';
 import { collectAnswers } from './collect.ts';
-import { type ApiContext, ClientGone } from './context.ts';
+import { type ApiContext, type ApiDeps, ClientGone } from './context.ts';
 import { type AnswerHead, type ReasoningView, SSE_TYPE, sseComment, type Translation } from './dialect.ts';
 import { LateAnswer } from './late-answer.ts';
 import type { Place } from './line.ts';
@@ -96,7 +99,8 @@ function run(
         seed: (generation.sampling.seed + nth) % Number.MAX_SAFE_INTEGER,
       };
       const own = { ...chat, generation: { ...generation, sampling } };
-      const events = runChat(own, deps.source, signal, (text) => notices.tell(text), client);
+      const tell = (text: string) => notices.tell(text);
+      const events = runChat(own, ofModel(deps, chat.model), signal, tell, client);
       const isBackground = chats[prompt]?.isBackground ?? false;
       const watched = traffic.watch(events, {
         dialect,
@@ -109,6 +113,16 @@ function run(
   );
   const [only] = runs;
   return { events: runs.length === 1 && only ? only : mergeChoices(runs), places, notices };
+}
+
+/** Tokens of one model mean nothing to another, which may have taken its place while the request waited. */
+function ofModel({ source, textModel }: ApiDeps, model: TextModel): TokenSource {
+  return {
+    generate(request, ...rest) {
+      if (textModel() === model) return source.generate(request, ...rest);
+      throw new EspalierError('not_ready', `${model.id} was replaced by another model.`);
+    },
+  };
 }
 
 async function* viewed(

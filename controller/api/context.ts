@@ -19,6 +19,7 @@ import type { TextModel } from '../text-model.ts';
 import type { TokenSource } from '../token-source.ts';
 import type { ReasoningView } from './dialect.ts';
 import type { Metrics } from './metrics.ts';
+import type { StoreApi } from './model-routes.ts';
 import type { ListedModel } from './models.ts';
 import type { StreamTimes } from './stream.ts';
 import type { Traffic } from './traffic.ts';
@@ -30,6 +31,8 @@ export interface ApiDeps {
   textModel(): TextModel | undefined;
   /** all that clients may name, the deployed one first */
   models(): readonly ListedModel[];
+  /** the model store; undefined where there is none */
+  store?: StoreApi;
   /** has a known model deployed in the place of the present one; undefined where nobody can */
   deploy?(id: string): Promise<void>;
   /** what the operator has set for all requests */

@@ -24,6 +24,7 @@ import { dialectRoutes } from './dialect-routes.ts';
 import { errorBody } from './error-form.ts';
 import { generalRoutes } from './general-routes.ts';
 import { Metrics } from './metrics.ts';
+import { modelRoutes } from './model-routes.ts';
 import { ollamaRoutes } from './ollama/routes.ts';
 import { openAiModelRoutes } from './openai/models.ts';
 import { OpenApi } from './openapi.ts';
@@ -90,6 +91,7 @@ export async function createApi(deps: ApiDeps, options: ApiOptions = {}): Promis
   pairingRoutes(fastify, context);
   webViewRoutes(fastify);
   operationRoutes(fastify, context);
+  modelRoutes(fastify, context);
   openAiModelRoutes(fastify, context);
   ollamaRoutes(fastify, context);
   dialectRoutes(fastify, context);

@@ -26,6 +26,7 @@ import {
   type KnownNode,
   stageOf,
 } from './state.ts';
+import { modelChosen } from './switching.ts';
 
 /**
  * Takes one event. Changes `cluster` in place.
@@ -104,6 +105,8 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
       return [...drain(cluster, input), ...tick(cluster, now)];
     case 'undrain':
       return [...undrain(cluster, input.nodeId), ...tick(cluster, now)];
+    case 'model':
+      return [...modelChosen(cluster, input, now), ...tick(cluster, now)];
     case 'tick':
       return tick(cluster, now);
   }

@@ -65,8 +65,9 @@ export interface SavedDeployment {
 }
 
 export interface Cluster {
-  readonly card: ModelCard;
-  readonly modelFingerprint: string;
+  /** of the model that is deployed, or to be */
+  card: ModelCard;
+  modelFingerprint: string;
   /** nodes to wait for before the first plan; undefined: whoever is there when nobody new has come for a while */
   readonly wantedNodes: number | undefined;
   readonly planning: Planning;
@@ -143,6 +144,7 @@ export type ClusterInput =
   /** `now`: while requests run; otherwise its stage moves away when none has run for a while */
   | { kind: 'drain'; nodeId: string; now: boolean }
   | { kind: 'undrain'; nodeId: string }
+  | { kind: 'model'; card: ModelCard; modelFingerprint: string }
   | { kind: 'tick' };
 
 /** What was seen to go wrong, where, and what is to be done about it by people; `number` counts from 1. */

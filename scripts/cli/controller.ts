@@ -1,8 +1,10 @@
 // `espalier controller`: one per cluster. The options become its settings; the controller itself is in controller/.
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { SamplingPins } from '../../controller/chat-admission.ts';
 import { espalierHome } from '../../protocol/home.ts';
+import { RepoName } from '../../protocol/models.ts';
 import { type HostPort, parseHostPort } from '../../protocol/node.ts';
 import { DEFAULT_PLANNING, type Goal } from '../../protocol/plan.ts';
 import { EXIT_CODES } from './exit-codes.ts';
@@ -22,7 +24,8 @@ import { demoModelDir } from './package-root.ts';
 interface Options {
   host: string;
   port: number;
-  model: string;
+  model?: string;
+  autoLoad?: boolean;
   nodes?: number;
   agent?: HostPort[];
   interface?: string;
@@ -47,9 +50,10 @@ export function controllerCommand(exit: (code: number) => void): Command {
     )
     .option('-p, --port <port>', 'port of the API', parsePort, 7117)
     .addOption(
-      new Option('-m, --model <dir>', 'a model folder in MLX format, on every node at the same path')
-        .default(demoModelDir(), 'the demo model that comes with Espalier')
-        .argParser((dir: string) => resolve(dir)),
+      new Option(
+        '-m, --model <model>',
+        'a model folder in MLX format, on every node at the same path, or a model of the store by its name',
+      ).default(undefined, 'what was deployed last, and at first the demo model that comes with Espalier'),
     )
     .option(
       '-n, --nodes <count>',
@@ -88,6 +92,11 @@ export function controllerCommand(exit: (code: number) => void): Command {
       'sampling that holds whatever clients ask for, like temperature=0.6; may be given several times',
       collectPin,
     )
+    .option(
+      '--auto-load',
+      'deploy a stored model when a client asks for it (default where the API is for this machine alone)',
+    )
+    .option('--no-auto-load', 'leave that to `espalier models use`')
     .addHelpText(
       'after',
       `
@@ -107,7 +116,8 @@ ${EXIT_CODES}`,
           startController({
             host: options.host,
             port: options.port,
-            modelDir: options.model,
+            ...modelChoice(options.model),
+            autoLoads: options.autoLoad,
             nodeCount: options.nodes,
             agents: options.agent ?? [],
             bonjourInterface: options.interface,
@@ -126,6 +136,13 @@ ${EXIT_CODES}`,
         ),
       );
     });
+}
+
+/** A folder where there is one, or where it cannot be a model's name; without any, what was deployed last. */
+function modelChoice(text: string | undefined) {
+  if (text === undefined) return { modelDir: demoModelDir(), resumesModel: true };
+  const isName = RepoName.safeParse(text).success && !existsSync(text);
+  return isName ? { modelDir: demoModelDir(), storedModel: text } : { modelDir: resolve(text) };
 }
 
 /** An origin as browsers write it: nothing after the port, and no star. */

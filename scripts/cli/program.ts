@@ -16,6 +16,7 @@ import { factsCommand } from './facts.ts';
 import { incidentsCommand } from './incidents.ts';
 import { keyCommand } from './key.ts';
 import { linksCommand } from './links.ts';
+import { modelsCommand } from './models.ts';
 import { packageFacts } from './package-root.ts';
 import { pairCommand } from './pair.ts';
 import { planCommand } from './plan.ts';
@@ -39,6 +40,7 @@ Examples:
   espalier status --json
   espalier plan                          which node holds which layers, and why
   espalier trace                         why it is slow
+  espalier models list --available       what this cluster could hold; pull, use, verify, rm
   espalier links                         how fast the links between the nodes are, and what to mend
   espalier incidents                     what went wrong, and what was done about it
   espalier doctor                        what there is to mend, here and on all nodes
@@ -72,6 +74,7 @@ export function buildProgram(exit: (code: number) => void): Command {
     linksCommand,
     doctorCommand,
     incidentsCommand,
+    modelsCommand,
     chatCommand,
     connectCommand,
     factsCommand,

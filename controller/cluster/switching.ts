@@ -1,0 +1,37 @@
+// Another model takes the place of the one that is deployed: its stages end, and the next plan is for the new one. Requests
+// that come meanwhile wait for it, where the cluster has served before.
+import type { ModelCard } from '../../protocol/plan.ts';
+import type { Cluster, Effect } from './state.ts';
+
+/** From now on the cluster's model is this one. What still runs of the old one fails: whoever asks for this has waited. */
+export function modelChosen(
+  cluster: Cluster,
+  { card, modelFingerprint }: { card: ModelCard; modelFingerprint: string },
+  now: number,
+): Effect[] {
+  const effects: Effect[] = [
+    { kind: 'event', level: 'info', text: `${card.id} takes the place of ${cluster.card.id}` },
+  ];
+  if (cluster.requests > 0) {
+    const message = `${cluster.card.id} was replaced by ${card.id} while this request ran`;
+    effects.push({ kind: 'fail-requests', code: 'not_ready', message });
+  }
+  for (const [nodeId, { epoch }] of cluster.held) effects.push({ kind: 'undeploy', epoch, nodeId });
+  const { deployment } = cluster;
+  for (const { nodeId } of deployment?.stages ?? []) {
+    if (deployment && !cluster.held.has(nodeId))
+      effects.push({ kind: 'undeploy', epoch: deployment.epoch, nodeId });
+  }
+  cluster.held.clear();
+  cluster.card = card;
+  cluster.modelFingerprint = modelFingerprint;
+  cluster.deployment = undefined;
+  cluster.previous = undefined;
+  cluster.reason = undefined;
+  cluster.failure = undefined;
+  cluster.failures = 0;
+  cluster.planNotBefore = 0;
+  // nothing went wrong, but it is to be deployed again at once, and requests wait for that
+  cluster.lost = cluster.hasServed ? { at: now, incidents: [] } : undefined;
+  return effects;
+}

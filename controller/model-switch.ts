@@ -1,0 +1,308 @@
+// Which model answers: the one that is deployed, those that could take its place, and the change from one to another. One is
+// deployed at a time. It must not know HTTP, nor how files come to nodes.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { asEspalierError, EspalierError } from '../protocol/errors.ts';
+import type { Credentials } from '../protocol/identity.ts';
+import { SWITCH_DRAIN_MS } from '../protocol/limits.ts';
+import type { ModelFolder } from '../protocol/model-folder.ts';
+import type {
+  CatalogueReport,
+  DeploymentReport,
+  ModelsReport,
+  StoredModel,
+  SwitchCost,
+} from '../protocol/models.ts';
+import type { ModelCard, Plan } from '../protocol/plan.ts';
+import type { ListedModel } from './api/models.ts';
+import { listedModel } from './api/models.ts';
+import type { Core } from './core.ts';
+import type { ModelPlace } from './deploy.ts';
+import { readModelCard } from './models/card.ts';
+import { catalogue } from './models/catalogue.ts';
+import { readModelFacts } from './models/listed.ts';
+import { ModelStore } from './models/model-store.ts';
+import type { Shelf, Shelved } from './models/shelf.ts';
+import { placePlan, predictDecode } from './planner/predict.ts';
+import { loadTextModel, type TextModel } from './text-model.ts';
+
+/** A guess at what a stage reads from its disk: half of what an Apple SSD can do, for it packs and checks as it reads. */
+const LOAD_BYTES_PER_SECOND = 2e9;
+const LOOK_MS = 50;
+
+/** A model with everything that answering by it takes. */
+export interface ModelInUse {
+  card: ModelCard;
+  place: ModelPlace;
+  text: TextModel;
+  listed: ListedModel;
+}
+
+/** @throws EspalierError as `openModelFolder` and `loadTextModel` do */
+export async function loadModel(
+  folder: ModelFolder,
+  id?: string,
+  stored?: ModelPlace['stored'],
+): Promise<ModelInUse> {
+  const card = await readModelCard(folder, id);
+  const text = await loadTextModel(folder.dir, { id: card.id });
+  const listed = listedModel(await readModelFacts(folder, card), text);
+  const place = { dir: folder.dir, fingerprint: folder.fingerprint, ...(stored && { stored }) };
+  return { card, place, text, listed };
+}
+
+export interface ModelSwitchOptions {
+  core: Core;
+  shelf: Shelf;
+  /** of the controller */
+  credentials: Credentials;
+  /** what the controller was started with */
+  current: ModelInUse;
+  diskReserveBytes?: number | undefined;
+  log: Logger;
+}
+
+export class ModelSwitch {
+  readonly store: ModelStore;
+  readonly #options: ModelSwitchOptions;
+  #current: ModelInUse;
+  /** a folder that the controller was started with; it can be gone back to */
+  readonly #folder: ModelInUse | undefined;
+  #known: ListedModel[] = [];
+  #switchingTo: string | undefined;
+  #failure: { code: string; message: string } | null = null;
+  #isStopping = false;
+
+  constructor(options: ModelSwitchOptions) {
+    const { core, shelf, credentials, current, diskReserveBytes: reserveBytes, log } = options;
+    this.#options = options;
+    this.#current = current;
+    this.#folder = current.place.stored ? undefined : current;
+    this.store = new ModelStore({
+      nodes: core.storeNodes,
+      shelf,
+      credentials,
+      planFor: (card) => core.planFor(card),
+      inUse: () => this.#switchingTo ?? this.#current.card.id,
+      reserveBytes,
+      note: (level, text, fix) => core.note(level, text, fix),
+      onChange: () => void this.#learnKnown(),
+      log,
+    });
+    void this.#learnKnown();
+  }
+
+  get text(): TextModel {
+    return this.#current.text;
+  }
+
+  /** All that clients may name, the deployed one first. */
+  models(): ListedModel[] {
+    // what the plan has KV for may be less than the model's own context
+    const deployed = { ...this.#current.listed, contextTokens: this.#options.core.contextTokens };
+    const folder = this.#folder && this.#folder !== this.#current ? [known(this.#folder.listed)] : [];
+    return [deployed, ...folder, ...this.#known.filter(({ id }) => id !== deployed.id)];
+  }
+
+  async report(): Promise<ModelsReport> {
+    const report = await this.store.report();
+    if (!this.#folder) return report;
+    return {
+      ...report,
+      models: [folderModel(this.#folder, this.#folder === this.#current), ...report.models],
+    };
+  }
+
+  /** What the cluster could hold, best first. */
+  async catalogue(): Promise<CatalogueReport> {
+    const { core } = this.#options;
+    const models = await catalogue({
+      requestFor: (card) => core.planRequestFor(card),
+      planFor: (card) => core.planFor(card),
+    });
+    return { models, nodes: core.storeNodes.connected().length };
+  }
+
+  deployment(): DeploymentReport {
+    const { id } = this.#current.card;
+    return { model: id, switchingTo: this.#switchingTo ?? null, failure: this.#failure };
+  }
+
+  /** @throws EspalierError model_not_stored, not_enough_nodes */
+  async cost(name: string): Promise<SwitchCost> {
+    const { card, shelved } = await this.#target(name);
+    return this.#costOf(card, shelved, await this.#options.core.planFor(card));
+  }
+
+  /**
+   * Deploys a model in the place of the present one: at once where everything is there, otherwise when it has been pulled.
+   * Requests that run have SWITCH_DRAIN_MS to end.
+   * @returns what it costs, before any of it is done
+   * @throws EspalierError model_not_stored, not_enough_nodes; not_ready while another switch goes on
+   */
+  async use(name: string): Promise<{ cost: SwitchCost; isDeployed: boolean }> {
+    const { card, shelved } = await this.#target(name);
+    this.#assertFree(card.id);
+    const plan = await this.#options.core.planFor(card);
+    const cost = await this.#costOf(card, shelved, plan);
+    if (card.id === this.#current.card.id) return { cost, isDeployed: true };
+    this.#assertFree(card.id);
+    void this.#switch(card.id, shelved, async () => {
+      if (shelved) await this.store.ensure(shelved.repo, plan.stages);
+      await this.#drained(SWITCH_DRAIN_MS);
+    });
+    return { cost, isDeployed: false };
+  }
+
+  /**
+   * The same for a client that asked for a model: only where nobody is disturbed and nothing has to be fetched.
+   * @throws EspalierError not_ready with what is in the way, model_not_stored, not_enough_nodes
+   */
+  async autoLoad(name: string): Promise<void> {
+    if (this.#switchingTo === name) return this.#untilSwitched();
+    const { card, shelved } = await this.#target(name);
+    if (card.id === this.#current.card.id) return undefined;
+    this.#assertFree(card.id);
+    const plan = await this.#options.core.planFor(card);
+    const missing = shelved ? await this.store.missingBytes(shelved, plan.stages) : 0;
+    if (missing > 0) {
+      const message = `${name} is not deployed, and ${missing} bytes of it are still to be fetched: \`espalier models use ${name}\` does both`;
+      throw new EspalierError('not_ready', message);
+    }
+    const { requests } = this.#options.core;
+    if (requests.running + requests.waiting > 0)
+      throw new EspalierError(
+        'not_ready',
+        `${this.#current.card.id} answers requests; ${name} takes its place when they have ended`,
+      );
+    this.#assertFree(card.id);
+    await this.#switch(card.id, shelved, async () => undefined);
+    if (this.#failure) throw new EspalierError('not_ready', this.#failure.message);
+    return undefined;
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopping = true;
+    this.store.stop();
+    const texts = new Set([this.#current.text, ...(this.#folder ? [this.#folder.text] : [])]);
+    await Promise.all([...texts].map((text) => text.close()));
+  }
+
+  async #switch(id: string, shelved: Shelved | undefined, prepare: () => Promise<void>): Promise<void> {
+    const { core, shelf } = this.#options;
+    this.#switchingTo = id;
+    this.#failure = null;
+    try {
+      await prepare();
+      const next = shelved ? await this.#load(shelved) : this.#folder;
+      if (!next || this.#isStopping) return;
+      const before = this.#current;
+      this.#current = next;
+      core.useModel(next.card, next.place);
+      if (before !== this.#folder) await before.text.close();
+      await shelf.setLastUsed(shelved?.repo);
+    } catch (error) {
+      const { code, message } = asEspalierError(error);
+      this.#failure = { code, message };
+      core.note('error', `${id} could not be deployed: ${message}`);
+    } finally {
+      this.#switchingTo = undefined;
+    }
+  }
+
+  async #untilSwitched(): Promise<void> {
+    while (this.#switchingTo !== undefined) await delay(LOOK_MS);
+    if (this.#failure) throw new EspalierError('not_ready', this.#failure.message);
+  }
+
+  async #drained(timeoutMs: number): Promise<void> {
+    const { requests } = this.#options.core;
+    const deadline = performance.now() + timeoutMs;
+    while (requests.running + requests.waiting > 0 && performance.now() < deadline) await delay(LOOK_MS);
+  }
+
+  #assertFree(id: string): void {
+    if (this.#switchingTo === undefined || this.#switchingTo === id) return;
+    throw new EspalierError('not_ready', `${this.#switchingTo} is being deployed: one switch at a time`);
+  }
+
+  async #load(shelved: Shelved): Promise<ModelInUse> {
+    return loadModel(await this.store.open(shelved), shelved.repo, this.#stored(shelved));
+  }
+
+  #stored({ repo, commit }: { repo: string; commit: string }): NonNullable<ModelPlace['stored']> {
+    return { ref: { repo, commit }, ensure: (stages) => this.store.ensure(repo, stages) };
+  }
+
+  async #target(name: string): Promise<{ card: ModelCard; shelved: Shelved | undefined }> {
+    if (this.#folder?.card.id === name) return { card: this.#folder.card, shelved: undefined };
+    const shelved = await this.store.find(name);
+    return { card: await readModelCard(await this.store.open(shelved), shelved.repo), shelved };
+  }
+
+  async #costOf(card: ModelCard, shelved: Shelved | undefined, plan: Plan): Promise<SwitchCost> {
+    const { core } = this.#options;
+    const isSame = card.id === this.#current.card.id;
+    const bytes = plan.stages.map(({ weightBytes }) => weightBytes);
+    const placed = placePlan(card, plan, core.planRequestFor(card).nodes);
+    return {
+      model: card.id,
+      replaces: isSame ? null : this.#current.card.id,
+      missingBytes: shelved ? await this.store.missingBytes(shelved, plan.stages) : 0,
+      loadBytes: isSame ? 0 : bytes.reduce((sum, each) => sum + each, 0),
+      nodes: plan.stages.length,
+      loadSeconds: isSame ? 0 : Math.max(...bytes) / LOAD_BYTES_PER_SECOND,
+      tokensPerSecond: predictDecode(placed, 1),
+      requests: core.requests.running + core.requests.waiting,
+    };
+  }
+
+  /** What clients may name: stored models, with what only their templates and headers tell. */
+  async #learnKnown(): Promise<void> {
+    const { shelf, log } = this.#options;
+    const known: ListedModel[] = [];
+    for (const shelved of await shelf.list()) {
+      try {
+        known.push(await this.#listed(shelved));
+      } catch (error) {
+        log.warn({ model: shelved.repo, reason: String(error) }, 'a stored model cannot be listed');
+      }
+    }
+    this.#known = known;
+  }
+
+  async #listed(shelved: Shelved): Promise<ListedModel> {
+    const folder = await this.store.open(shelved);
+    const card = await readModelCard(folder, shelved.repo);
+    if (!shelved.facts) {
+      const loaded = await loadModel(folder, shelved.repo);
+      await loaded.text.close();
+      const { hasTools, hasReasoning, parameters } = loaded.listed;
+      await this.#options.shelf.update({ ...shelved, facts: { hasTools, hasReasoning, parameters } });
+      return known(loaded.listed);
+    }
+    const facts = await readModelFacts(folder, card);
+    const { hasTools, hasReasoning } = shelved.facts;
+    return { ...facts, hasTools, hasReasoning, state: 'known', contextTokens: card.contextTokens };
+  }
+}
+
+function known(listed: ListedModel): ListedModel {
+  return { ...listed, state: 'known' };
+}
+
+function folderModel({ card, listed }: ModelInUse, isDeployed: boolean): StoredModel {
+  return {
+    id: card.id,
+    commit: null,
+    state: isDeployed ? 'deployed' : 'ready',
+    source: 'folder',
+    architecture: card.architecture,
+    quantization: card.quantization,
+    layerCount: card.layerCount,
+    sizeBytes: listed.sizeBytes,
+    licence: null,
+    heldBy: null,
+    missingFiles: 0,
+  };
+}

@@ -1,0 +1,143 @@
+// Models, pulls and costs as text for a terminal. Pure.
+import type {
+  CatalogueReport,
+  FoundModel,
+  ModelsReport,
+  NodePull,
+  PullProgress,
+  StoredModel,
+  SwitchCost,
+} from '../../../protocol/models.ts';
+import { table } from '../table.ts';
+
+export function modelsText({ models, pulls, stores }: ModelsReport): string {
+  const rows = models.map((model) => [
+    model.id,
+    model.state,
+    `${model.architecture}, ${model.quantization}`,
+    bytes(model.sizeBytes),
+    heldText(model),
+  ]);
+  const parts = [table([['MODEL', 'STATE', 'KIND', 'SIZE', 'ON'], ...rows], { right: [3] })];
+  const running = pulls.filter(({ state }) => isRunning(state));
+  if (running.length > 0) parts.push(running.map(pullLine).join('\n'));
+  const known = stores.filter(({ folder }) => folder !== null);
+  if (known.length > 0) {
+    const lines = known.map(({ node, folder, freeBytes }) => [node, bytes(freeBytes ?? 0), folder ?? '']);
+    parts.push(table([['NODE', 'FREE', 'FOLDER'], ...lines], { right: [1] }));
+  }
+  return parts.join('\n\n');
+}
+
+function heldText({ heldBy, missingFiles }: StoredModel): string {
+  if (heldBy === null) return 'every node, in its folder';
+  const nodes = heldBy.map(({ node, bytes: held }) => `${node} ${bytes(held)}`).join(', ') || 'no node';
+  return missingFiles > 0 ? `${nodes}; ${missingFiles} files on none` : nodes;
+}
+
+export function catalogueText({ models, nodes }: CatalogueReport): string {
+  const rows = models.map((model) => [
+    model.fits ? 'yes' : 'no',
+    model.repo,
+    bytes(model.fileBytes),
+    model.licence,
+    model.fits
+      ? `${model.nodes} ${model.nodes === 1 ? 'node' : 'nodes'}, ${model.tokensPerSecond?.toFixed(1)} tokens/s predicted`
+      : (model.reason?.split('\n')[0] ?? ''),
+  ]);
+  const head = `What ${nodes === 1 ? 'the connected node' : `the ${nodes} connected nodes`} can hold, best first. Sizes are computed, speeds predicted.`;
+  return `${head}\n\n${table([['FITS', 'MODEL', 'SIZE', 'LICENCE', 'HOW'], ...rows], { right: [2] })}`;
+}
+
+export function foundText(models: readonly FoundModel[]): string {
+  if (models.length === 0) return 'Nothing is found.';
+  const rows = models.map(({ repo, downloads, likes, updatedAt, isGated }) => [
+    repo,
+    downloads?.toLocaleString('en') ?? '',
+    likes?.toLocaleString('en') ?? '',
+    updatedAt?.slice(0, 10) ?? '',
+    isGated ? 'needs a token' : '',
+  ]);
+  return table([['MODEL', 'DOWNLOADS', 'LIKES', 'UPDATED', ''], ...rows], { right: [1, 2] });
+}
+
+/** How far it is, in a line. */
+export function pullLine(pull: PullProgress): string {
+  const { kind, model, state, doneBytes, totalBytes, bytesPerSecond, remainingSeconds } = pull;
+  if (state === 'describing') return `${model}: asking what it consists of`;
+  if (state === 'verifying')
+    return `${model}: reading ${fileCount(pull)} files on ${pull.nodes.length} nodes`;
+  const share = totalBytes > 0 ? Math.floor((100 * doneBytes) / totalBytes) : 0;
+  const rate = bytesPerSecond === null ? '' : `, ${bytes(bytesPerSecond)}/s`;
+  const rest = remainingSeconds === null ? '' : `, about ${duration(remainingSeconds)} left (estimate)`;
+  const word = kind === 'verify' && state === 'done' ? 'verified' : state;
+  return `${model}: ${word}, ${bytes(doneBytes)} of ${bytes(totalBytes)} (${share} %)${isRunning(state) ? rate + rest : ''}`;
+}
+
+/** A line a node that still has something to do. */
+export function nodeLines({ nodes }: PullProgress): string[] {
+  return nodes.filter(({ files, filesDone }) => filesDone < files).map(nodeLine);
+}
+
+function nodeLine({ node, doneBytes, totalBytes, files, filesDone, active, waits }: NodePull): string {
+  const moves = active.map(({ path, doneBytes: done, sizeBytes, from }) => {
+    const share = sizeBytes > 0 ? Math.floor((100 * done) / sizeBytes) : 100;
+    return `${path} ${share} % from ${from}`;
+  });
+  const what = moves.length > 0 ? moves.join(', ') : (waits ?? '');
+  return `  ${node}: ${bytes(doneBytes)} of ${bytes(totalBytes)}, ${filesDone}/${files} files; ${what}`;
+}
+
+/** What a pull that is done has moved. */
+export function pulledText({
+  model,
+  commit,
+  kind,
+  hubBytes,
+  copiedBytes,
+  damaged,
+  nodes,
+}: PullProgress): string {
+  const at = `${model} at ${commit.slice(0, 12)}`;
+  const moved = `${bytes(hubBytes)} came from the hub, ${bytes(copiedBytes)} from other nodes`;
+  const where = nodes.map(({ node, totalBytes }) => `  ${node}: ${bytes(totalBytes)}`).join('\n');
+  if (kind === 'pull') return `${at} is on the nodes, verified: ${moved}.\n${where}`;
+  const found =
+    damaged.length === 0
+      ? 'every file is as it should be'
+      : `damaged were, and were fetched anew: ${damaged.join(', ')} (${moved})`;
+  return `${at}: ${found}.`;
+}
+
+export function costText(cost: SwitchCost): string {
+  const { model, replaces, missingBytes, loadBytes, nodes, loadSeconds, tokensPerSecond, requests } = cost;
+  if (loadBytes === 0) return `${model} is deployed already.`;
+  const place = replaces === null ? '' : ` in the place of ${replaces}`;
+  const fetch = missingBytes > 0 ? `${bytes(missingBytes)} are to be fetched first; ` : '';
+  const wait = requests > 0 ? ` ${requests} requests run: they have half a minute to end.` : '';
+  return (
+    `${model}${place}: ${fetch}${nodes} ${nodes === 1 ? 'node loads' : 'nodes load'} ${bytes(loadBytes)}, about ` +
+    `${duration(loadSeconds)} (predicted); then ${tokensPerSecond.toFixed(1)} tokens/s for one stream (predicted).${wait}`
+  );
+}
+
+export function isRunning(state: PullProgress['state']): boolean {
+  return state === 'describing' || state === 'verifying' || state === 'pulling';
+}
+
+function fileCount({ nodes }: PullProgress): number {
+  return nodes.reduce((sum, { files }) => sum + files, 0);
+}
+
+/** Decimal units, as disks and networks are sold. */
+export function bytes(count: number): string {
+  if (count >= 1e9) return `${(count / 1e9).toFixed(1)} GB`;
+  if (count >= 1e6) return `${(count / 1e6).toFixed(1)} MB`;
+  return `${Math.ceil(count / 1e3)} kB`;
+}
+
+function duration(seconds: number): string {
+  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
+  if (seconds < 5_400) return `${Math.round(seconds / 60)} min`;
+  return `${(seconds / 3_600).toFixed(1)} h`;
+}
