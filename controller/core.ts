@@ -362,7 +362,7 @@ export class Core {
   }
 
   /** Another model takes the place of the present one, whose requests end. */
-  useModel(card: ModelCard, model: ModelPlace): void {
+  deployModel(card: ModelCard, model: ModelPlace): void {
     const { deployments, planning, nodeCount: wantedNodes } = this.#options;
     this.#deployer.use(card, model);
     deployments.use({ modelFingerprint: model.fingerprint, planning, wantedNodes });

@@ -7,6 +7,7 @@ import { MAX_SESSIONS } from '../protocol/limits.ts';
 import { createLog } from '../protocol/log.ts';
 import { openModelFolder } from '../protocol/model-folder.ts';
 import type { PullProgress } from '../protocol/models.ts';
+import type { PlannedStage } from '../protocol/plan.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
 import { Access, isLoopback } from './api/access.ts';
 import type { ApiDeps } from './api/context.ts';
@@ -50,9 +51,10 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const nodePins = NodePins.open(options.home);
   const tokens = new JoinTokens(options.home, identity.fingerprint);
   const shelf = new Shelf(options.home);
-  const { card, place, ...model } = await firstModel(options, shelf, (repo, stages) =>
+  const { current, folder } = await firstModels(options, shelf, (repo, stages) =>
     models.store.ensure(repo, stages),
   );
+  const { card, place } = current;
   const { store, measurements } = await MeasurementStore.open(options.home, log);
   const incidents = await Incidents.open(options.home, log);
   const asked = {
@@ -68,7 +70,8 @@ export async function startController(options: ControllerOptions): Promise<Runni
     core,
     shelf,
     credentials: identity,
-    current: { card, place, ...model },
+    current,
+    folder,
     diskReserveBytes: options.diskReserveBytes,
     log,
   });
@@ -125,24 +128,28 @@ export async function startController(options: ControllerOptions): Promise<Runni
   };
 }
 
-/** A folder, a stored model, or what was deployed by name when this controller last ran. */
-async function firstModel(
+/** What is deployed first, and the folder that can be gone back to: a stored model may have been deployed by name before. */
+async function firstModels(
   options: ControllerOptions,
   shelf: Shelf,
   ensure: ModelSwitch['store']['ensure'],
-): Promise<ModelInUse> {
+): Promise<{ current: ModelInUse; folder: ModelInUse | undefined }> {
   const { storedModel, modelDir, resumesModel } = options;
-  const last = resumesModel ? await shelf.lastUsed() : undefined;
-  const wanted = storedModel ?? last;
+  const wanted = storedModel ?? (resumesModel ? await shelf.lastUsed() : undefined);
   const shelved = wanted === undefined ? undefined : await shelf.find(wanted);
-  if (shelved) {
-    const { repo, commit } = shelved;
-    const ref = { repo, commit };
-    return loadModel(await shelf.open(shelved), repo, { ref, ensure: (stages) => ensure(repo, stages) });
+  if (!shelved && storedModel !== undefined) {
+    const message = `there is no stored model ${storedModel}: start with another one, then \`espalier models pull ${storedModel}\``;
+    throw new EspalierError('model_not_stored', message);
   }
-  if (storedModel === undefined) return loadModel(await openModelFolder(modelDir));
-  const message = `there is no stored model ${storedModel}: start with another one, then \`espalier models pull ${storedModel}\``;
-  throw new EspalierError('model_not_stored', message);
+  const opened = openModelFolder(modelDir).then((folder) => loadModel(folder));
+  if (!shelved) {
+    const folder = await opened;
+    return { current: folder, folder };
+  }
+  const { repo, commit } = shelved;
+  const stored = { ref: { repo, commit }, ensure: (stages: readonly PlannedStage[]) => ensure(repo, stages) };
+  const folder = await opened.catch(() => undefined);
+  return { current: await loadModel(await shelf.open(shelved), repo, stored), folder };
 }
 
 function storeApi(models: ModelSwitch): StoreApi {

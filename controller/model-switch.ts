@@ -56,8 +56,10 @@ export interface ModelSwitchOptions {
   shelf: Shelf;
   /** of the controller */
   credentials: Credentials;
-  /** what the controller was started with */
+  /** what is deployed first */
   current: ModelInUse;
+  /** of the controller's --model, where there is one */
+  folder: ModelInUse | undefined;
   diskReserveBytes?: number | undefined;
   log: Logger;
 }
@@ -66,7 +68,7 @@ export class ModelSwitch {
   readonly store: ModelStore;
   readonly #options: ModelSwitchOptions;
   #current: ModelInUse;
-  /** a folder that the controller was started with; it can be gone back to */
+  /** it can be gone back to */
   readonly #folder: ModelInUse | undefined;
   #known: ListedModel[] = [];
   #switchingTo: string | undefined;
@@ -77,7 +79,7 @@ export class ModelSwitch {
     const { core, shelf, credentials, current, diskReserveBytes: reserveBytes, log } = options;
     this.#options = options;
     this.#current = current;
-    this.#folder = current.place.stored ? undefined : current;
+    this.#folder = options.folder;
     this.store = new ModelStore({
       nodes: core.storeNodes,
       shelf,
@@ -198,7 +200,7 @@ export class ModelSwitch {
       if (!next || this.#isStopping) return;
       const before = this.#current;
       this.#current = next;
-      core.useModel(next.card, next.place);
+      core.deployModel(next.card, next.place);
       if (before !== this.#folder) await before.text.close();
       await shelf.setLastUsed(shelved?.repo);
     } catch (error) {

@@ -196,10 +196,7 @@ export class LocalHub {
         await this.#pace(length);
         this.sentBytes.set(path, (this.sentBytes.get(path) ?? 0) + length);
         if (!response.write(chunk))
-          await Promise.race([
-            new Promise((resolve) => response.once('drain', resolve)),
-            new Promise((resolve) => response.once('close', resolve)),
-          ]);
+          await roomOrEnd(response);
         at += length;
       }
       response.end();
@@ -262,6 +259,17 @@ async function oidOf(path: string, size: number, isLfs: boolean): Promise<string
   const hash = createHash('sha256');
   for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
   return hash.digest('hex');
+}
+
+function roomOrEnd(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const go = () => {
+      response.off('drain', go).off('close', go);
+      resolve();
+    };
+    response.on('drain', go).on('close', go);
+    if (response.destroyed) go();
+  });
 }
 
 function treeEntry({ path, sizeBytes, isLfs, oid }: HubFile): object {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type RunningAgent, startAgent } from '../../agent/main.ts';
+import { type AgentOptions, type RunningAgent, startAgent } from '../../agent/main.ts';
 import { type RunningController, startController } from '../../controller/main.ts';
 import { credentialHeaders } from '../../protocol/credential.ts';
 import type { GenerateRequest } from '../../protocol/generate.ts';
@@ -27,6 +27,8 @@ export interface TestClusterOptions {
   unpaired?: boolean;
   /** the most that weights and KV may take on each node */
   memoryLimitBytes?: number;
+  /** each agent has a store of its own below this folder, and fetches as these say */
+  stores?: { folder: string } & Pick<AgentOptions, 'fetchTimes'>;
   /** do not wait until it serves */
   asItIs?: boolean;
 }
@@ -72,9 +74,11 @@ export class TestCluster {
     }));
     if (!options.unpaired) await pairHomes(controllerHome, homes);
     const agents: RunningAgent[] = [];
-    const { memoryLimitBytes } = options;
+    const { memoryLimitBytes, stores } = options;
+    const storeOf = (name: string) =>
+      stores && { storeDir: join(stores.folder, name), fetchTimes: stores.fetchTimes, diskReserveBytes: 0 };
     const startNode = (own: { name: string; home: string }) =>
-      startAgent({ ...common, ...own, cluster, memoryLimitBytes });
+      startAgent({ ...common, ...own, ...storeOf(own.name), cluster, memoryLimitBytes });
     for (const own of homes) agents.push(await startNode(own));
     const start = () =>
       startController({
@@ -84,6 +88,8 @@ export class TestCluster {
         agents: options.byAddress ? agents.map(({ port }) => ({ host: '127.0.0.1', port })) : [],
         cluster,
         home: controllerHome,
+        resumesModel: true,
+        ...(stores && { diskReserveBytes: 0 }),
       });
     const again = {
       controller: start,
