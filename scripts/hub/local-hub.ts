@@ -195,8 +195,7 @@ export class LocalHub {
           chunk[fault.atByte - at] = (chunk[fault.atByte - at] ?? 0) ^ 0xff;
         await this.#pace(length);
         this.sentBytes.set(path, (this.sentBytes.get(path) ?? 0) + length);
-        if (!response.write(chunk))
-          await roomOrEnd(response);
+        if (!response.write(chunk)) await roomOrEnd(response);
         at += length;
       }
       response.end();

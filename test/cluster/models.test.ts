@@ -96,13 +96,20 @@ describe('models of a hub on three nodes', () => {
     const once = files.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
     let headerBytes = 0;
     for (const { path } of files) if (path.endsWith('.safetensors')) headerBytes += await headerLength(path);
-    assert.equal(hub.totalSentBytes, once + headerBytes, 'one copy, and the headers that the plan is made from');
+    assert.equal(
+      hub.totalSentBytes,
+      once + headerBytes,
+      'one copy, and the headers that the plan is made from',
+    );
     // three stages of four layers, six shards of two; the text files are everywhere
     const text = files.filter(({ path }) => !path.endsWith('.safetensors')).map(({ path }) => path);
     const shards = new Set<string>();
     for (const node of ['node-1', 'node-2', 'node-3']) {
       const held = filesOf(node);
-      assert.deepEqual(held.filter((path) => !path.endsWith('.safetensors')), text);
+      assert.deepEqual(
+        held.filter((path) => !path.endsWith('.safetensors')),
+        text,
+      );
       assert.equal(held.length, text.length + 2, `${node} holds its shards alone`);
       for (const path of held) if (path.endsWith('.safetensors')) shards.add(path);
     }
@@ -135,14 +142,19 @@ describe('models of a hub on three nodes', () => {
   });
 
   test('a stored model takes the place of the one that is deployed, and answers as the demo model does', async () => {
-    const answer = SwitchAnswer.parse(await (await cluster.post(DEPLOYMENT_PATH, { model: 'sharded-demo' })).json());
+    const answer = SwitchAnswer.parse(
+      await (await cluster.post(DEPLOYMENT_PATH, { model: 'sharded-demo' })).json(),
+    );
     assert.deepEqual([answer.isDeployed, answer.cost.missingBytes, answer.cost.nodes], [false, 0, 3]);
     assert.ok(answer.cost.loadBytes > 0);
     await until(async () => DeploymentReport.parse(await get(DEPLOYMENT_PATH)).model === REPO, 'the switch');
     await cluster.untilServing();
     assert.equal(cluster.controller.status().model?.id, REPO);
     const tokens = await cluster.generate(reference?.prompt_ids ?? []);
-    assert.deepEqual(tokens, reference?.greedy_ids.filter((id) => id !== 1));
+    assert.deepEqual(
+      tokens,
+      reference?.greedy_ids.filter((id) => id !== 1),
+    );
     const { data } = ListedModels.parse(await get('/v1/models'));
     assert.deepEqual(
       data.map(({ id, state }) => [id, state]),
