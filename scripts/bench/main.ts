@@ -14,6 +14,7 @@ const SUITES: Record<string, () => Promise<Suite>> = {
   faults: async () => (await import('./suites/faults.ts')).faultsSuite,
   long: async () => (await import('./suites/long.ts')).longSuite,
   plan: async () => (await import('./suites/plan.ts')).planSuite,
+  pull: async () => (await import('./suites/pull.ts')).pullSuite,
 };
 
 const MAX_ROUNDS = 1_000;

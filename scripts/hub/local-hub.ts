@@ -115,6 +115,7 @@ export class LocalHub {
       return json(response, 401, { error: 'Invalid credentials' });
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     if (!isRead) return json(response, 405, { error: 'read only' });
+    if (pathname === '/-/sent') return json(response, 200, { totalBytes: this.totalSentBytes });
     if (pathname === '/api/models')
       return json(response, 200, this.#search(searchParams.get('search') ?? ''));
     const api = /^\/api\/models\/([^/]+\/[^/]+)\/(revision|tree)\/([^/]+)/.exec(pathname);

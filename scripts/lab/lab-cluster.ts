@@ -155,7 +155,10 @@ export class LabCluster {
 
   #start(mac: Mac, home: string, ...args: string[]): ChildProcess {
     const [file, ...rest] = this.#lab.on(mac, process.execPath, CLI, ...args);
-    const env = { ...process.env, ESPALIER_HOME: join(this.home, home), [SUPERVISED_VARIABLE]: '1' };
+    const own = join(this.home, home);
+    // a Mac's models are its own
+    const homes = { ESPALIER_HOME: own, HF_HOME: join(own, 'hf') };
+    const env = { ...process.env, ...homes, [SUPERVISED_VARIABLE]: '1' };
     // with a channel to this process it ends when this one does
     const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], env });
     const collect = (text: Buffer) => {
