@@ -361,6 +361,12 @@ export class Core {
     return (await this.#adviser.solve({ request, before: undefined })).plan.plan;
   }
 
+  /** The plan of the deployment, where it is of this model. */
+  planInForce(modelId: string): Plan | undefined {
+    const { card, deployment } = this.#cluster;
+    return card.id === modelId ? deployment?.plan : undefined;
+  }
+
   /** Another model takes the place of the present one, whose requests end. */
   deployModel(card: ModelCard, model: ModelPlace): void {
     const { deployments, planning, nodeCount: wantedNodes } = this.#options;

@@ -84,7 +84,7 @@ export class ModelSwitch {
       nodes: core.storeNodes,
       shelf,
       credentials,
-      planFor: (card) => core.planFor(card),
+      planFor: (card) => core.planInForce(card.id) ?? core.planFor(card),
       inUse: () => this.#switchingTo ?? this.#current.card.id,
       reserveBytes,
       note: (level, text, fix) => core.note(level, text, fix),

@@ -1,7 +1,7 @@
 // The cache of models on this machine's disk, in the layout of huggingface_hub (blobs, refs, snapshots), which other tools
 // read, too. What is Espalier's own lies in `.espalier` of each repository: partial files, locks, and which blobs were
 // verified. It must not know where bytes come from.
-import { mkdir, readlink, rename, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, readdir, readlink, rename, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { EspalierError } from '../../protocol/errors.ts';
 import { type ModelFile, type ModelRef, ModelRef as Ref, RepoName } from '../../protocol/models.ts';
@@ -135,13 +135,13 @@ export class ModelCache {
   /** Removes all of a repository, what other tools put there included. @returns bytes that were freed */
   async remove(repo: string): Promise<number> {
     const dir = this.repoDir(repo);
-    const before = await this.freeBytes();
     try {
+      const bytes = (await fileBytes(join(dir, 'blobs'))) + (await fileBytes(join(dir, OWN)));
       await rm(dir, { recursive: true, force: true });
+      return bytes;
     } catch (error) {
       throw writeError(error, dir);
     }
-    return Math.max(0, (await this.freeBytes()) - before);
   }
 
   /** Free for this user on the disk of the cache, which need not exist yet. */
@@ -185,6 +185,16 @@ export function writeError(error: unknown, path: string): unknown {
   if (code === 'EACCES' || code === 'EROFS' || code === 'EPERM')
     return new EspalierError('home_not_writable', `${path} cannot be written: ${message}`);
   return error;
+}
+
+/** Of the files in a folder; what a link leads to stays. */
+async function fileBytes(folder: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(folder).catch(() => [])) {
+    const info = await lstat(join(folder, name));
+    if (info.isFile()) bytes += info.size;
+  }
+  return bytes;
 }
 
 function markOf({ size, mtimeMs }: { size: number; mtimeMs: number }): string {

@@ -36,8 +36,10 @@ export interface ModelStoreDeps {
   shelf: Shelf;
   /** of the controller */
   credentials: Credentials;
-  /** the best plan for a model over the nodes that are connected; @throws EspalierError not_enough_nodes */
-  planFor(card: ModelCard): Promise<{ stages: readonly PlannedStage[] }>;
+  /** the plan in force for a model, or the best one over the nodes that are connected; @throws EspalierError not_enough_nodes */
+  planFor(
+    card: ModelCard,
+  ): { stages: readonly PlannedStage[] } | Promise<{ stages: readonly PlannedStage[] }>;
   /** the name of what is deployed, or about to be */
   inUse(): string | undefined;
   reserveBytes?: number | undefined;
@@ -61,6 +63,8 @@ interface Job {
 export class ModelStore {
   readonly #deps: ModelStoreDeps;
   readonly #jobs: Job[] = [];
+  /** what brings files for a deployment, by model */
+  readonly #ensuring = new Map<string, Job>();
 
   constructor(deps: ModelStoreDeps) {
     this.#deps = deps;
@@ -148,15 +152,20 @@ export class ModelStore {
    */
   async ensure(repo: string, stages: readonly PlannedStage[]): Promise<void> {
     const model = await this.find(repo);
+    // an older plan's: what it has begun to fetch is gone on with
+    this.#ensuring.get(repo)?.abort.abort(new EspalierError('not_ready', 'another plan was made'));
     const job = this.#begin('pull', repo, false, async (own) => {
       own.progress.state = 'pulling';
       own.progress.commit = model.commit;
       const folder = await this.#deps.shelf.open(model);
       await this.#fetchAll(own, model, folder, stages, { replicas: 1 });
     });
+    this.#ensuring.set(repo, job);
     await job.done;
-    const { failure } = job.progress;
-    if (!failure) return;
+    if (this.#ensuring.get(repo) === job) this.#ensuring.delete(repo);
+    const { failure, state } = job.progress;
+    if (state === 'done') return;
+    if (!failure) throw new EspalierError('not_ready', `the files of ${repo} are not fetched any more`);
     throw new EspalierError(isErrorCode(failure.code) ? failure.code : 'model_fetch_failed', failure.message);
   }
 
@@ -454,5 +463,5 @@ function isRunning({ state }: PullProgress): boolean {
 }
 
 function gb(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(2)} GB`;
+  return bytes < 1e9 ? `${(bytes / 1e6).toFixed(1)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
 }

@@ -24,7 +24,7 @@ const HUB_PORT = 8_117;
 const HUB_ENTRY = fileURLToPath(new URL('../hub/local-hub-entry.js', import.meta.url));
 export const HUB_REPO = 'lab/sharded-demo';
 const POLL_MS = 100;
-const UP_TIMEOUT_MS = 60_000;
+const UP_TIMEOUT_MS = 180_000;
 
 const Sent = z.object({ totalBytes: z.number() });
 

@@ -1,7 +1,7 @@
 // Shows a pull until it ends: one line that is written over on a terminal, a line every few seconds elsewhere.
 import type { PullProgress } from '../../../protocol/models.ts';
 import { followPull } from './ask-models.ts';
-import { nodeLines, pulledText, pullLine } from './models-text.ts';
+import { isRunning, nodeLines, pulledText, pullLine } from './models-text.ts';
 
 const LINE_MS = 5_000;
 
@@ -11,6 +11,7 @@ export async function watchPull(controllerUrl: string, pull: PullProgress, isJso
   let shownLines = 0;
   let saidAt = Number.NEGATIVE_INFINITY;
   const show = (progress: PullProgress) => {
+    if (!isRunning(progress.state)) return;
     if (isTerminal) {
       const width = process.stderr.columns || 80;
       const lines = [pullLine(progress), ...nodeLines(progress)].map((line) => line.slice(0, width - 1));
