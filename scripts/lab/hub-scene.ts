@@ -61,24 +61,28 @@ export class HubScene implements AsyncDisposable {
     // agents read it when they start
     process.env.HF_ENDPOINT = `http://${HUB_ADDRESS}:${HUB_PORT}`;
     const macs = await sixMacs(count);
-    const { lab } = macs;
-    const plug = { mac: await lab.addMac('hub'), interface: 'en0' };
-    await lab.joinSwitch(plug, hubGbps);
-    await lab.addAddress(plug, `${HUB_ADDRESS}/24`);
-    const given = JSON.stringify({ repos: { [HUB_REPO]: repo }, host: HUB_ADDRESS, port: HUB_PORT });
-    const [file, ...args] = lab.on(plug.mac, process.execPath, HUB_ENTRY, given);
-    const hub = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
-    await once(hub.stdout as NonNullable<typeof hub.stdout>, 'data', {
-      signal: AbortSignal.timeout(UP_TIMEOUT_MS),
+    const hub = await startHub(macs, repo, hubGbps).catch(async (error) => {
+      await macs.remove();
+      throw error;
     });
     const scene = new HubScene(macs, folder, hub);
-    const deadline = performance.now() + UP_TIMEOUT_MS;
-    while ((await macs.cluster.status().catch(() => undefined))?.state !== 'serving') {
-      if (performance.now() > deadline)
-        throw new Error(`the lab does not serve: ${macs.cluster.log.slice(-2_000)}`);
-      await delay(POLL_MS);
+    try {
+      await scene.#untilServing();
+    } catch (error) {
+      await scene[Symbol.asyncDispose]();
+      throw error;
     }
     return scene;
+  }
+
+  async #untilServing(): Promise<void> {
+    const { cluster } = this.macs;
+    const deadline = performance.now() + UP_TIMEOUT_MS;
+    while ((await cluster.status().catch(() => undefined))?.state !== 'serving') {
+      if (performance.now() > deadline)
+        throw new Error(`the lab does not serve: ${cluster.log.slice(-2_000)}`);
+      await delay(POLL_MS);
+    }
   }
 
   /** Of all files' bodies, so far. */
@@ -140,4 +144,16 @@ export class HubScene implements AsyncDisposable {
     await this.macs.remove();
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** A hub on the lab's switch, on a machine of its own. */
+async function startHub({ lab }: SixMacs, repo: string, hubGbps: number): Promise<ChildProcess> {
+  const plug = { mac: await lab.addMac('hub'), interface: 'en0' };
+  await lab.joinSwitch(plug, hubGbps);
+  await lab.addAddress(plug, `${HUB_ADDRESS}/24`);
+  const given = JSON.stringify({ repos: { [HUB_REPO]: repo }, host: HUB_ADDRESS, port: HUB_PORT });
+  const [file, ...args] = lab.on(plug.mac, process.execPath, HUB_ENTRY, given);
+  const hub = spawn(file, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  await once(hub.stdout, 'data', { signal: AbortSignal.timeout(UP_TIMEOUT_MS) });
+  return hub;
 }

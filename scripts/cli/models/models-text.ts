@@ -114,7 +114,8 @@ export function costText(cost: SwitchCost): string {
   if (loadBytes === 0) return `${model} is deployed already.`;
   const place = replaces === null ? '' : ` in the place of ${replaces}`;
   const fetch = missingBytes > 0 ? `${bytes(missingBytes)} are to be fetched first; ` : '';
-  const wait = requests > 0 ? ` ${requests} requests run: they have half a minute to end.` : '';
+  const many = requests === 1 ? '1 request runs: it has' : `${requests} requests run: they have`;
+  const wait = requests > 0 ? ` ${many} half a minute to end.` : '';
   return (
     `${model}${place}: ${fetch}${nodes} ${nodes === 1 ? 'node loads' : 'nodes load'} ${bytes(loadBytes)}, about ` +
     `${duration(loadSeconds)} (predicted); then ${tokensPerSecond.toFixed(1)} tokens/s for one stream (predicted).${wait}`
