@@ -3,11 +3,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
 import { EspalierError, isErrorCode } from '../../../protocol/errors.ts';
 import { MODELS_PATH, ModelsReport, type PullProgress } from '../../../protocol/models.ts';
+import { ClusterStatus, STATUS_PATH } from '../../../protocol/status.ts';
 import { askController } from '../ask-controller.ts';
 
 /** Asking the hub, removing files and planning for every model of the catalogue take seconds. */
 const ANSWER_TIMEOUT_MS = 120_000;
 const POLL_MS = 500;
+const RUNNING: ReadonlySet<string> = new Set<PullProgress['state']>(['describing', 'verifying', 'pulling']);
 
 /** @throws what `askController` throws */
 export async function askModels<T>(
@@ -31,7 +33,12 @@ export async function followPull(
   onProgress: (pull: PullProgress) => void,
 ): Promise<PullProgress> {
   for (;;) {
-    const { pulls } = await askModels(controllerUrl, MODELS_PATH, ModelsReport);
+    // the status is cheaper to ask for, and leaves out the nodes of what has ended
+    const { pulls: shown } = await askModels(controllerUrl, STATUS_PATH, ClusterStatus);
+    const running = shown?.find((each) => each.id === id && RUNNING.has(each.state));
+    const { pulls } = running
+      ? { pulls: [running] }
+      : await askModels(controllerUrl, MODELS_PATH, ModelsReport);
     const pull = pulls.find((each) => each.id === id);
     if (!pull)
       throw new EspalierError(
