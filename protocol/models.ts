@@ -2,6 +2,7 @@
 // the words of the API's model routes. It must not know how bytes travel.
 import { z } from 'zod';
 import { MAX_MODEL_FILES, MAX_PULL_REPLICAS } from './limits.ts';
+import { Shown } from './printable.ts';
 
 export const MODELS_PATH = '/cluster/v1/models';
 export const CATALOGUE_PATH = '/cluster/v1/models/catalogue';
@@ -52,7 +53,7 @@ export type ModelRef = z.infer<typeof ModelRef>;
 export const ModelDescription = ModelRef.extend({
   files: z.array(ModelFile).min(1).max(MAX_MODEL_FILES),
   /** as its maker names it; null where he does not */
-  licence: z.string().max(100).nullable(),
+  licence: Shown(100).nullable(),
 });
 export type ModelDescription = z.infer<typeof ModelDescription>;
 
@@ -68,10 +69,10 @@ export function totalBytes(files: Iterable<{ sizeBytes: number }>): number {
 
 /** A repository as a search finds it. */
 export const FoundModel = z.object({
-  repo: z.string().max(200),
+  repo: Shown(200),
   downloads: z.number().nullable(),
   likes: z.number().nullable(),
-  updatedAt: z.string().max(40).nullable(),
+  updatedAt: Shown(40).nullable(),
   /** asks for an account that was let in */
   isGated: z.boolean(),
 });

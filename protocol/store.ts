@@ -15,6 +15,7 @@ import {
   Revision,
 } from './models.ts';
 import { HostPort } from './node.ts';
+import { Shown } from './printable.ts';
 import { ProbeAddress } from './probe.ts';
 
 /** GET with `?repo&blob&size`, of one node by another: a file that is there, or comes while it is read; with ranges. */
@@ -79,7 +80,7 @@ export const STORE_EVENTS = [
   z.object({
     kind: z.literal('store-held'),
     askId: AskId,
-    folder: z.string(),
+    folder: Shown(1_000),
     freeBytes: z.number().min(0),
     paths: z.array(ModelFileName).max(MAX_MODEL_FILES),
     /** bytes that are there of files that are not whole yet */
@@ -98,7 +99,7 @@ export const STORE_EVENTS = [
     kind: z.literal('store-failed'),
     askId: AskId,
     code: z.string(),
-    message: z.string().max(2_000),
+    message: Shown(2_000),
   }),
 ] as const;
 export type StoreEvent = z.infer<(typeof STORE_EVENTS)[number]>;
