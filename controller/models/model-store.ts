@@ -119,6 +119,7 @@ export class ModelStore {
       const model = await this.#describe(own, nodeId, request, isFolder);
       own.progress.model = model.repo;
       own.progress.commit = model.commit;
+      await this.#assertReplaceable(model);
       const shelved = await this.#shelve(nodeId, model, request.replicas);
       own.progress.state = 'pulling';
       const folder = await this.#deps.shelf.open(shelved);
@@ -356,6 +357,14 @@ export class ModelStore {
           timeoutMs: STORE_DESCRIBE_TIMEOUT_MS,
         });
     return (await this.#asked(nodeId, asked)).model;
+  }
+
+  /** Stages that are deployed are of one commit, and are deployed again of the same. @throws EspalierError model_in_use */
+  async #assertReplaceable({ repo, commit }: ModelDescription): Promise<void> {
+    const before = await this.#deps.shelf.find(repo);
+    if (!before || before.commit === commit || this.#deps.inUse() !== repo) return;
+    const message = `${repo} is deployed at ${before.commit.slice(0, 12)}, and another commit of it is to be pulled`;
+    throw new EspalierError('model_in_use', message);
   }
 
   /** Keeps what the controller needs of it; a commit that is kept already is not read again. */
