@@ -1,7 +1,18 @@
 // The cache of models on this machine's disk, in the layout of huggingface_hub (blobs, refs, snapshots), which other tools
 // read, too. What is Espalier's own lies in `.espalier` of each repository: partial files, locks, and which blobs were
 // verified. It must not know where bytes come from.
-import { lstat, mkdir, readdir, readlink, rename, rm, stat, statfs, symlink, writeFile } from 'node:fs/promises';
+import {
+  lstat,
+  mkdir,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  stat,
+  statfs,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { EspalierError } from '../../protocol/errors.ts';
 import { type ModelFile, type ModelRef, ModelRef as Ref, RepoName } from '../../protocol/models.ts';
