@@ -355,10 +355,14 @@ export class Core {
     return planRequest(card, known, planning, wantedNodes);
   }
 
-  /** The best plan for a model over the nodes that are connected. @throws EspalierError not_enough_nodes, bad_option */
-  async planFor(card: ModelCard): Promise<Plan> {
+  /**
+   * The best plan for a model over the nodes that are connected.
+   * @param before a plan whose files were fetched: it is kept where that costs little
+   * @throws EspalierError not_enough_nodes, bad_option
+   */
+  async planFor(card: ModelCard, before?: Plan): Promise<Plan> {
     const request = this.planRequestFor(card);
-    return (await this.#adviser.solve({ request, before: undefined })).plan.plan;
+    return (await this.#adviser.solve({ request, before: usable(before, request) })).plan.plan;
   }
 
   /** The plan of the deployment, where it is of this model. */
@@ -367,12 +371,12 @@ export class Core {
     return card.id === modelId ? deployment?.plan : undefined;
   }
 
-  /** Another model takes the place of the present one, whose requests end. */
-  deployModel(card: ModelCard, model: ModelPlace): void {
+  /** Another model takes the place of the present one, whose requests end. @param plan that its files were fetched for */
+  deployModel(card: ModelCard, model: ModelPlace, plan: Plan): void {
     const { deployments, planning, nodeCount: wantedNodes } = this.#options;
     this.#deployer.use(card, model);
     deployments.use({ modelFingerprint: model.fingerprint, planning, wantedNodes });
-    this.#take({ kind: 'model', card, modelFingerprint: model.fingerprint });
+    this.#take({ kind: 'model', card, modelFingerprint: model.fingerprint, plan });
   }
 
   note(level: 'info' | 'warn' | 'error', text: string, fix?: string): void {
@@ -545,4 +549,10 @@ export class Core {
     this.#log[level](fix ? { fix } : {}, text);
     this.#events.add(level, text, fix, isOfStranger);
   }
+}
+
+/** A plan over nodes of which one is gone, or of another model, is nothing to keep to. */
+function usable(plan: Plan | undefined, { nodes, card }: PlanRequest): Plan | undefined {
+  const isThere = plan?.stages.every(({ nodeId }) => nodes.some(({ id }) => id === nodeId));
+  return isThere && plan?.modelId === card.id ? plan : undefined;
 }

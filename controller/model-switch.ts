@@ -84,7 +84,7 @@ export class ModelSwitch {
       nodes: core.storeNodes,
       shelf,
       credentials,
-      planFor: (card) => core.planInForce(card.id) ?? core.planFor(card),
+      planFor: (card, before) => core.planInForce(card.id) ?? core.planFor(card, before),
       inUse: () => this.#switchingTo ?? this.#current.card.id,
       reserveBytes,
       note: (level, text, fix) => core.note(level, text, fix),
@@ -133,7 +133,7 @@ export class ModelSwitch {
   /** @throws EspalierError model_not_stored, not_enough_nodes */
   async cost(name: string): Promise<SwitchCost> {
     const { card, shelved } = await this.#target(name);
-    return this.#costOf(card, shelved, await this.#options.core.planFor(card));
+    return this.#costOf(card, shelved, await this.#planFor(card));
   }
 
   /**
@@ -145,11 +145,11 @@ export class ModelSwitch {
   async use(name: string): Promise<{ cost: SwitchCost; isDeployed: boolean }> {
     const { card, shelved } = await this.#target(name);
     this.#assertFree(card.id);
-    const plan = await this.#options.core.planFor(card);
+    const plan = await this.#planFor(card);
     const cost = await this.#costOf(card, shelved, plan);
     if (card.id === this.#current.card.id) return { cost, isDeployed: true };
     this.#assertFree(card.id);
-    void this.#switch(card.id, shelved, async () => {
+    void this.#switch(card.id, shelved, plan, async () => {
       if (shelved) await this.store.ensure(shelved.repo, plan.stages);
       await this.#drained(SWITCH_DRAIN_MS);
     });
@@ -165,7 +165,7 @@ export class ModelSwitch {
     const { card, shelved } = await this.#target(name);
     if (card.id === this.#current.card.id) return undefined;
     this.#assertFree(card.id);
-    const plan = await this.#options.core.planFor(card);
+    const plan = await this.#planFor(card);
     const missing = shelved ? await this.store.missingBytes(shelved, plan.stages) : 0;
     if (missing > 0) {
       const message = `${name} is not deployed, and ${missing} bytes of it are still to be fetched: \`espalier models use ${name}\` does both`;
@@ -178,7 +178,7 @@ export class ModelSwitch {
         `${this.#current.card.id} answers requests; ${name} takes its place when they have ended`,
       );
     this.#assertFree(card.id);
-    await this.#switch(card.id, shelved, async () => undefined);
+    await this.#switch(card.id, shelved, plan, async () => undefined);
     if (this.#failure) throw new EspalierError('not_ready', this.#failure.message);
     return undefined;
   }
@@ -190,7 +190,12 @@ export class ModelSwitch {
     await Promise.all([...texts].map((text) => text.close()));
   }
 
-  async #switch(id: string, shelved: Shelved | undefined, prepare: () => Promise<void>): Promise<void> {
+  async #switch(
+    id: string,
+    shelved: Shelved | undefined,
+    plan: Plan,
+    prepare: () => Promise<void>,
+  ): Promise<void> {
     const { core, shelf } = this.#options;
     this.#switchingTo = id;
     this.#failure = null;
@@ -200,7 +205,7 @@ export class ModelSwitch {
       if (!next || this.#isStopping) return;
       const before = this.#current;
       this.#current = next;
-      core.deployModel(next.card, next.place);
+      core.deployModel(next.card, next.place, plan);
       if (before !== this.#folder) await before.text.close();
       await shelf.setLastUsed(shelved?.repo);
     } catch (error) {
@@ -210,6 +215,12 @@ export class ModelSwitch {
     } finally {
       this.#switchingTo = undefined;
     }
+  }
+
+  /** What is deployed stays as it is; what was pulled is deployed as it was pulled for, where that is no worse by much. */
+  async #planFor(card: ModelCard): Promise<Plan> {
+    const { core } = this.#options;
+    return core.planInForce(card.id) ?? core.planFor(card, this.store.planOf(card.id));
   }
 
   async #untilSwitched(): Promise<void> {

@@ -144,7 +144,8 @@ export type ClusterInput =
   /** `now`: while requests run; otherwise its stage moves away when none has run for a while */
   | { kind: 'drain'; nodeId: string; now: boolean }
   | { kind: 'undrain'; nodeId: string }
-  | { kind: 'model'; card: ModelCard; modelFingerprint: string }
+  /** `plan`: what its files were fetched for */
+  | { kind: 'model'; card: ModelCard; modelFingerprint: string; plan: Plan }
   | { kind: 'tick' };
 
 /** What was seen to go wrong, where, and what is to be done about it by people; `number` counts from 1. */

@@ -1,12 +1,12 @@
 // Another model takes the place of the one that is deployed: its stages end, and the next plan is for the new one. Requests
 // that come meanwhile wait for it, where the cluster has served before.
-import type { ModelCard } from '../../protocol/plan.ts';
+import type { ModelCard, Plan } from '../../protocol/plan.ts';
 import type { Cluster, Effect } from './state.ts';
 
 /** From now on the cluster's model is this one. What still runs of the old one fails: whoever asks for this has waited. */
 export function modelChosen(
   cluster: Cluster,
-  { card, modelFingerprint }: { card: ModelCard; modelFingerprint: string },
+  { card, modelFingerprint, plan }: { card: ModelCard; modelFingerprint: string; plan: Plan },
   now: number,
 ): Effect[] {
   const effects: Effect[] = [
@@ -26,7 +26,8 @@ export function modelChosen(
   cluster.card = card;
   cluster.modelFingerprint = modelFingerprint;
   cluster.deployment = undefined;
-  cluster.previous = undefined;
+  // as after a loss: deployed where its nodes are there, and otherwise kept to where that costs little
+  cluster.previous = { epoch: cluster.epoch, plan };
   cluster.reason = undefined;
   cluster.failure = undefined;
   cluster.failures = 0;

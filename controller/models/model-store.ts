@@ -16,7 +16,7 @@ import {
   RepoName,
 } from '../../protocol/models.ts';
 import type { HostPort } from '../../protocol/node.ts';
-import type { ModelCard, PlannedStage } from '../../protocol/plan.ts';
+import type { ModelCard, Plan, PlannedStage } from '../../protocol/plan.ts';
 import { readModelCard } from './card.ts';
 import { planNeeds } from './needs.ts';
 import { nodeFiles } from './node-files.ts';
@@ -34,9 +34,7 @@ export interface ModelStoreDeps {
   /** of the controller */
   credentials: Credentials;
   /** the plan in force for a model, or the best one over the nodes that are connected; @throws EspalierError not_enough_nodes */
-  planFor(
-    card: ModelCard,
-  ): { stages: readonly PlannedStage[] } | Promise<{ stages: readonly PlannedStage[] }>;
+  planFor(card: ModelCard, before: Plan | undefined): Plan | Promise<Plan>;
   /** the name of what is deployed, or about to be */
   inUse(): string | undefined;
   reserveBytes?: number | undefined;
@@ -52,6 +50,8 @@ export class ModelStore {
   readonly #jobs: PullJobs;
   /** what brings files for a deployment, by model */
   readonly #ensuring = new Map<string, Job>();
+  /** what models were pulled for since this controller began */
+  readonly #plans = new Map<string, Plan>();
 
   constructor(deps: ModelStoreDeps) {
     this.#deps = deps;
@@ -110,7 +110,7 @@ export class ModelStore {
       const shelved = await this.#shelve(nodeId, model, request.replicas);
       own.progress.state = 'pulling';
       const folder = await this.#deps.shelf.open(shelved);
-      const plan = await this.#deps.planFor(await readModelCard(folder, shelved.repo));
+      const plan = await this.#planFor(shelved, folder);
       await this.#fetchAll(own, shelved, folder, plan.stages, request);
       this.#deps.onChange();
     });
@@ -127,7 +127,7 @@ export class ModelStore {
       own.progress.state = 'verifying';
       own.progress.commit = model.commit;
       const folder = await this.#deps.shelf.open(model);
-      const plan = await this.#deps.planFor(await readModelCard(folder, model.repo));
+      const plan = await this.#planFor(model, folder);
       await this.#fetchAll(own, model, folder, plan.stages, { replicas: model.replicas }, true);
     });
     return this.#jobs.picture(job);
@@ -188,6 +188,11 @@ export class ModelStore {
     };
   }
 
+  /** The plan that a model's files were fetched for. */
+  planOf(repo: string): Plan | undefined {
+    return this.#plans.get(repo);
+  }
+
   /** What is stored, and what each node holds of it. */
   async report(): Promise<ModelsReport> {
     const { shelf, nodes, inUse } = this.#deps;
@@ -202,6 +207,12 @@ export class ModelStore {
   /** Ends all that runs. */
   stop(): void {
     this.#jobs.stop();
+  }
+
+  async #planFor({ repo }: Shelved, folder: ModelFolder): Promise<Plan> {
+    const plan = await this.#deps.planFor(await readModelCard(folder, repo), this.#plans.get(repo));
+    this.#plans.set(repo, plan);
+    return plan;
   }
 
   async #describe(
