@@ -6,6 +6,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { shownCode } from '../../../agent/trust/code.ts';
+import { ALL_CASES } from '../../support/all-cases.ts';
 import { tempHome } from '../../support/temp-home.ts';
 import { until } from '../../support/until.ts';
 import { CLI, environment, run } from './run.ts';
@@ -56,7 +57,9 @@ const ownArgs = (cluster: string) => {
 
 const ANSWER = /There are \*\*3\*\* letters r in strawberry/;
 
-test('by flags: three machines to a first answer', async () => {
+// each of the two takes half a minute of a core
+const byFlags = ALL_CASES || NO_TMUX ? {} : { skip: 'a sample: by keys (ESPALIER_ALL_CASES=1 runs both)' };
+test('by flags: three machines to a first answer', byFlags, async () => {
   const cluster = `test-${randomBytes(6).toString('hex')}`;
   const nodes = await twoNodes(cluster);
   const home = tempHome();
