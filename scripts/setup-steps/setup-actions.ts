@@ -119,7 +119,7 @@ export function setupActions({ tools, processes, models, name }: ActionOptions):
     },
     apply: (change) => applyChange(change, tools),
     async models() {
-      known = await models.list();
+      known = (await models.list()).sort((x, y) => y.card.fileBytes - x.card.fileBytes);
       const [{ nodes }, links] = await Promise.all([status(), fetchLinks(url())]);
       return bestFirst(known.map((model) => offerOf(model, () => predictPlan(model.card, nodes, links))));
     },
@@ -210,7 +210,7 @@ function offerOf({ dir, card }: LocalModel, predict: () => ReturnType<typeof pre
   }
 }
 
-/** Those that fit come first, of these the largest: it is the best answer that this cluster can give. */
+/** Those that fit come first, otherwise as they came: the largest that fits is the best that this cluster can do. */
 function bestFirst(offers: readonly ModelOffer[]): ModelOffer[] {
   return offers.toSorted((x, y) => Number(x.refused !== null) - Number(y.refused !== null));
 }
