@@ -1,0 +1,1 @@
+"""A rank of MLX Distributed, driven by JSON lines of its agent; ../rank.py is its entry."""
