@@ -14,6 +14,7 @@ import {
 } from '../protocol/limits.ts';
 import type { NodeFacts } from '../protocol/node.ts';
 import type { ProbeCommand } from '../protocol/probe.ts';
+import type { EngineState } from '../protocol/ranks.ts';
 import { answers } from '../protocol/socket-alive.ts';
 import type { HeldStage } from '../protocol/stage.ts';
 import type { StoreCommand } from '../protocol/store.ts';
@@ -24,7 +25,7 @@ import { SilenceWatch } from './silence-watch.ts';
 type Hello = ControlCommand & { kind: 'hello' };
 export type StageCommand = Exclude<
   ControlCommand,
-  Hello | { kind: 'unpair' | 'check' } | ProbeCommand | StoreCommand
+  Hello | { kind: 'unpair' | 'check' | 'install-engine' } | ProbeCommand | StoreCommand
 >;
 
 export interface ControlHandler {
@@ -36,6 +37,7 @@ export interface ControlHandler {
   onStore?(command: StoreCommand): void;
   /** a controller is there, be it another one than before */
   onConnect(): void;
+  onInstallEngine?(): void;
   /** the controller is gone */
   onDisconnect(): void;
   /** what is loaded, for the hello */
@@ -44,6 +46,8 @@ export interface ControlHandler {
   facts?(): MachineFacts | undefined;
   /** this node's model files, for those who may read them */
   readonly files?: FileDoor;
+  /** what it has of MLX Distributed */
+  engine?(): EngineState | undefined;
 }
 
 /** Who is connected: which controller, and which process of it. */
@@ -147,6 +151,7 @@ export class ControlServer {
       if (command.kind === 'unpair') return this.#trust.forget();
       if (command.kind === 'check') return this.#handler.onCheck();
       if (isStore(command)) return this.#handler.onStore?.(command);
+      if (command.kind === 'install-engine') return this.#handler.onInstallEngine?.();
       return isProbe(command) ? this.#handler.onProbe(command) : this.#handler.onCommand(command, localHost);
     });
   }
@@ -190,7 +195,9 @@ export class ControlServer {
     this.#handler.onConnect();
     const facts = this.#handler.facts?.() ?? null;
     const stage = this.#handler.stage();
-    this.send({ kind: 'hello', protocol: PROTOCOL_VERSION, node: this.#node, stage, facts });
+    const engine = this.#handler.engine?.();
+    const node = this.#node;
+    this.send({ kind: 'hello', protocol: PROTOCOL_VERSION, node, stage, facts, ...(engine && { engine }) });
   }
 }
 

@@ -1,5 +1,6 @@
 // The agent: one per node. Advertises itself, answers a controller, and keeps the stage that it is given. It never runs
 // model math in its own process.
+import { join } from 'node:path';
 import { lockHome } from '../protocol/home-lock.ts';
 import { loadIdentity } from '../protocol/identity.ts';
 import type { JoinToken } from '../protocol/join-token.ts';
@@ -9,9 +10,11 @@ import { SelfCheck } from './checks/self-check.ts';
 import { ControlServer, type StageCommand } from './control-server.ts';
 import { nodeFacts } from './facts/machine.ts';
 import { FactsWatch } from './facts/watch.ts';
+import { EngineHost } from './mlx-distributed/engine-host.ts';
+import { endOrphans } from './mlx-distributed/orphans.ts';
 import { isOffered } from './probe/listener.ts';
 import { ProbeHost } from './probe/probe-host.ts';
-import { sweepScratchDirs } from './stage/scratch.ts';
+import { scratchBase, sweepScratchDirs } from './stage/scratch.ts';
 import { StageHost } from './stage-host.ts';
 import type { FetchTimes } from './store/fetch-blob.ts';
 import { hubSettings } from './store/hub-settings.ts';
@@ -43,6 +46,8 @@ export interface AgentOptions {
   fetchTimes?: FetchTimes | undefined;
   /** what model files leave free on their disk */
   diskReserveBytes?: number | undefined;
+  /** where engines are installed: `engines` below ESPALIER_HOME by default */
+  enginesDir?: string | undefined;
 }
 
 export interface RunningAgent {
@@ -57,10 +62,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const identity = await loadIdentity(options.home, 'agent');
   const { id } = identity;
   const node = nodeFacts(id, options);
+  endOrphans(scratchBase());
   sweepScratchDirs();
   const { home, token, forget } = options;
   const trust = Membership.open({ home, identity, name: node.name, token, forget, log });
-  const stages = new StageHost(identity, log, (event) => control.send(event));
+  const enginesDir = options.enginesDir ?? join(home, 'engines');
+  const rankHome = { enginesDir, node: node.name };
+  const stages = new StageHost(identity, rankHome, log, (event) => control.send(event));
+  const engine = new EngineHost(enginesDir, log, (state) => control.send({ kind: 'engine', engine: state }));
   let machine: FactsWatch | undefined;
   const probes = new ProbeHost(options.host, identity, log, (event) => control.send(event));
   const selfCheck = new SelfCheck(
@@ -89,9 +98,12 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       stages.controllerGone();
     },
     stage: () => stages.held,
+    onInstallEngine: () => void engine.install(),
     facts: () => machine?.facts,
     files: store,
+    engine: () => engine.state,
   });
+  await engine.look();
   const port = await control.listen(options.host, options.port).catch((error) => {
     trust.close();
     throw error;

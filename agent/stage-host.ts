@@ -1,6 +1,6 @@
-// The one stage that this node holds: carries out the controller's commands on it, one after the other, and tells what
-// becomes of it. A new deployment moves its worker, which keeps what both have; without a controller the stage stays
-// loaded for a while.
+// The one stage that this node holds, on either engine: carries out the controller's commands on it, one after the other,
+// and tells what becomes of it. A new deployment moves a stage of ours, which keeps what both have, and starts a rank anew;
+// without a controller the stage stays loaded for a while.
 import type { Logger } from 'pino';
 import type { ControlEvent } from '../protocol/control.ts';
 import { asEspalierError, EspalierError } from '../protocol/errors.ts';
@@ -10,7 +10,18 @@ import { formatRange } from '../protocol/plan.ts';
 import type { HeldStage, StageSpec } from '../protocol/stage.ts';
 import type { WorkerEvent } from '../protocol/worker.ts';
 import type { StageCommand } from './control-server.ts';
-import { StageSupervisor } from './stage/supervisor.ts';
+import { RankSupervisor } from './mlx-distributed/supervisor.ts';
+import { type StageListener, StageSupervisor } from './stage/supervisor.ts';
+
+type Supervisor = StageSupervisor | RankSupervisor;
+
+/** What a rank needs to know of its agent. */
+export interface RankHome {
+  /** where engines are installed */
+  enginesDir: string;
+  /** the node's name */
+  node: string;
+}
 
 type Failure = { code: string; message: string };
 
@@ -18,9 +29,10 @@ export class StageHost {
   readonly #credentials: Credentials;
   readonly #log: Logger;
   readonly #tell: (event: ControlEvent) => void;
+  readonly #rankHome: RankHome;
   readonly #graceMs: number;
   #gpuLimitBytes: number | null = null;
-  #stage: StageSupervisor | undefined;
+  #stage: Supervisor | undefined;
   /** ends the stage of a controller that does not come back */
   #grace: NodeJS.Timeout | undefined;
   /** commands that start or end workers run one after the other */
@@ -32,12 +44,14 @@ export class StageHost {
    */
   constructor(
     credentials: Credentials,
+    rankHome: RankHome,
     log: Logger,
     tell: (event: ControlEvent) => void,
     graceMs = CONTROLLER_GRACE_MS,
   ) {
     this.#credentials = credentials;
     this.#log = log;
+    this.#rankHome = rankHome;
     this.#tell = tell;
     this.#graceMs = graceMs;
   }
@@ -106,7 +120,7 @@ export class StageHost {
       throw new EspalierError('old_epoch', message);
     }
     const what = { epoch, index, layers: formatRange(range) };
-    if (this.#stage && isSameModel(held, spec)) {
+    if (this.#stage instanceof StageSupervisor && !spec.ranks && isSameModel(held, spec)) {
       this.#log.info(what, 'moving the stage');
       this.#stage.move(spec, hopHost);
       return;
@@ -117,14 +131,17 @@ export class StageHost {
   }
 
   #start(spec: StageSpec, hopHost: string): void {
-    const stage: StageSupervisor = new StageSupervisor(spec, hopHost, this.#credentials, this.#log, {
+    const listener: StageListener = {
       onEvent: (event, epoch) => this.#event(stage, event, epoch),
       onExit: (failure) => this.#exited(stage, failure),
-    });
+    };
+    const stage: Supervisor = spec.ranks
+      ? new RankSupervisor(this.#rankHome, spec, hopHost, this.#log, listener)
+      : new StageSupervisor(spec, hopHost, this.#credentials, this.#log, listener);
     this.#stage = stage;
   }
 
-  #exited(stage: StageSupervisor, failure: Failure): void {
+  #exited(stage: Supervisor, failure: Failure): void {
     if (this.#stage !== stage) return;
     this.#stage = undefined;
     const { spec, hopHost, isMoving } = stage;
@@ -166,7 +183,9 @@ export class StageHost {
     const stage = this.#stage;
     if (stage?.spec.epoch === epoch) {
       if (command.kind === 'link') stage.send(command);
-      else if (command.kind === 'generate') stage.send({ kind: 'generate', request: command.request });
+      else if (command.kind === 'generate')
+        stage.send({ kind: 'generate', request: command.request, serial: command.serial });
+      else if (command.kind === 'wake') stage.send({ kind: 'wake', serial: command.serial });
       else if (command.kind === 'trace' || command.kind === 'leave') stage.send({ kind: command.kind });
       else stage.send({ kind: 'cancel', requestId: command.requestId });
       return;
@@ -177,7 +196,7 @@ export class StageHost {
     this.#tell({ kind: 'request-failed', epoch, failure: { requestId, code: 'old_epoch', message } });
   }
 
-  #event(stage: StageSupervisor, event: WorkerEvent, epoch: number): void {
+  #event(stage: Supervisor, event: WorkerEvent, epoch: number): void {
     switch (event.kind) {
       case 'loaded': {
         const { hopPort: port, weightBytes, readLayers, kvEpoch } = event;

@@ -8,6 +8,7 @@ import { ModelRef } from './models.ts';
 import { ClusterName, HostPort, NodeFacts } from './node.ts';
 import { Shown } from './printable.ts';
 import { PROBE_COMMANDS, PROBE_EVENTS, ProbeAddress } from './probe.ts';
+import { EngineState, RankLaunch } from './ranks.ts';
 import { HeldStage, HopSide, KvEpoch, StageSpec, StageStats } from './stage.ts';
 import { STORE_COMMANDS, STORE_EVENTS } from './store.ts';
 import { TracedSteps } from './trace.ts';
@@ -39,8 +40,13 @@ export const ControlCommand = z.discriminatedUnion('kind', [
     next: HostPort,
     from: ProbeAddress.optional(),
     keepsKv: z.boolean(),
+    /** of a plan on MLX Distributed: how its ranks meet */
+    ranks: RankLaunch.optional(),
   }),
-  z.object({ kind: z.literal('generate'), epoch: z.int(), request: GenerateRequest }),
+  /** `serial`: how many requests this deployment has had, this one included */
+  z.object({ kind: z.literal('generate'), epoch: z.int(), request: GenerateRequest, serial: z.int().min(1) }),
+  /** to the other ranks of MLX Distributed, which sleep while there is nothing to do: rank 0 has a request */
+  z.object({ kind: z.literal('wake'), epoch: z.int(), serial: z.int().min(1) }),
   z.object({ kind: z.literal('cancel'), epoch: z.int(), requestId: z.string() }),
   /** asks for the last steps of the stage; between two steps it answers with `trace` */
   z.object({ kind: z.literal('trace'), epoch: z.int() }),
@@ -51,6 +57,8 @@ export const ControlCommand = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('check') }),
   /** the controller lets this node go: it forgets the controller's key */
   z.object({ kind: z.literal('unpair') }),
+  /** makes the node's environment of MLX Distributed, if it is not there; answered with `engine` at each step of it */
+  z.object({ kind: z.literal('install-engine') }),
   ...PROBE_COMMANDS,
   ...STORE_COMMANDS,
 ]);
@@ -68,7 +76,10 @@ export const ControlEvent = z.discriminatedUnion('kind', [
     node: NodeFacts,
     stage: HeldStage.nullable(),
     facts: MachineFacts.nullish().catch(null),
+    /** what it has of MLX Distributed */
+    engine: EngineState.optional().catch(undefined),
   }),
+  z.object({ kind: z.literal('engine'), engine: EngineState }),
   /** something other than the load has changed */
   z.object({ kind: z.literal('facts'), facts: MachineFacts.nullable().catch(null) }),
   z.object({ kind: z.literal('load'), load: MachineLoad.nullable().catch(null) }),

@@ -151,6 +151,20 @@ export const ERRORS = {
     status: 503,
     solve: 'Free some space on the disk of the node and the folder that the message names.',
   },
+  python_missing: {
+    status: 503,
+    solve:
+      'Install Python 3.10 or newer, or uv. Mac: `brew install uv`, or https://www.python.org/downloads. Debian, Ubuntu: `apt-get install python3 python3-venv`.',
+  },
+  engine_not_installed: {
+    status: 503,
+    solve: 'Run `espalier engine install mlx-distributed` on the node that the message names.',
+  },
+  engine_install_failed: {
+    status: 503,
+    solve:
+      'Mend what the message says (a network that reaches the package index, some free gigabytes), then run `espalier engine install mlx-distributed` again: it goes on where it was.',
+  },
   old_epoch: { status: 503, solve: 'Send the request again: the cluster was just deployed anew.' },
   // start-up
   key_missing: {

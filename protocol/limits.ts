@@ -201,6 +201,23 @@ export const CONTROLLER_GRACE_MS = 600_000;
 export const ALIVE_TIMEOUT_MS = 1_000;
 /** What waits to be sent to a controller that does not read: 512 KiB of trace and some thousand tokens fit often. */
 export const MAX_CONTROL_BACKLOG_BYTES = 8 * MIB;
+/** Ranks of MLX Distributed: as many as a plan may have nodes. */
+export const MAX_RANKS = 64;
+/** Connections between two neighbours of MLX's ring. */
+export const MAX_RANK_CONNECTIONS = 8;
+/** MLX gives up after about 30 s if a rank is missing; a shared model is read after that in tensor parallel. */
+export const RANK_LINK_TIMEOUT_MS = 60_000;
+/** A rank reports twice a second, by a thread of its own also while it computes: silent for so long, it is frozen. */
+export const RANK_SILENCE_MS = 20_000;
+/** Ranks with a running request make a step at least this often: R1's longest chunk takes 9 s on one M3 Ultra (estimate). */
+export const RANK_PROGRESS_TIMEOUT_MS = 60_000;
+/** A line of a rank: 64 tokens with 20 likeliest ones each are 80 KiB. */
+export const MAX_RANK_LINE_BYTES = MIB;
+/** Installing MLX Distributed: 300 MB over a home's line, and unpacking them. */
+export const ENGINE_INSTALL_TIMEOUT_MS = 1_200_000;
+/** Texts about an engine: a version, or the end of what pip said. */
+export const MAX_ENGINE_WORD_CHARS = 2_000;
+
 /** A worker that was asked to stop is killed after this long; Ctrl-C must end everything within two seconds. */
 export const WORKER_STOP_MS = 500;
 /** Stages report their statistics this often. */

@@ -2,6 +2,7 @@
 // the cost model; what the model was fed with is marked as measured or as an estimate.
 import { z } from 'zod';
 import { EngineName, Goal, LayerRange, Link, Source } from './plan.ts';
+import { Split } from './ranks.ts';
 
 export const PLAN_PATH = '/cluster/v1/plan';
 
@@ -84,6 +85,10 @@ export type Predicted = z.infer<typeof Predicted>;
 
 export const PlanReport = z.object({
   engine: EngineName,
+  /** of mlx-distributed; in a tensor split every stage has a part of every layer */
+  split: Split.optional(),
+  /** why this engine, where there was a choice */
+  engineReason: z.string().optional(),
   model: z.object({
     id: z.string(),
     quantization: z.string(),

@@ -1,5 +1,6 @@
 // What a plan is made of: layer ranges, stages, and the facts of a model that a plan needs.
 import { z } from 'zod';
+import type { Split } from './ranks.ts';
 
 /** Layers `start` (inclusive) to `end` (exclusive). */
 export const LayerRange = z
@@ -12,7 +13,7 @@ export function formatRange(range: LayerRange): string {
   return range.end - range.start === 1 ? `${range.start}` : `${range.start}–${range.end - 1}`;
 }
 
-export const EngineName = z.enum(['node-mlx']);
+export const EngineName = z.enum(['node-mlx', 'mlx-distributed']);
 export type EngineName = z.infer<typeof EngineName>;
 
 /** What a layer's feed-forward block is made of: one block for every token, or experts of which a token takes a few. */
@@ -79,6 +80,21 @@ export const Link = z.object({
 });
 export type Link = z.infer<typeof Link>;
 
+/** What a user wants plans on: `auto` takes what is predicted to be faster. */
+export const EngineChoice = z.enum(['auto', ...EngineName.options]);
+export type EngineChoice = z.infer<typeof EngineChoice>;
+
+/** The stage that takes requests and tells tokens: on node-mlx the first, on MLX Distributed the last, which is rank 0. */
+export function headStage<T>({
+  engine,
+  stages,
+}: {
+  engine: EngineName;
+  stages: readonly T[];
+}): T | undefined {
+  return engine === 'mlx-distributed' ? stages.at(-1) : stages[0];
+}
+
 export interface PlannedStage {
   index: number;
   nodeId: string;
@@ -89,6 +105,10 @@ export interface PlannedStage {
 /** Ordered stages that cover every layer once. Stage 0 embeds; the last one holds the head. */
 export interface Plan {
   engine: EngineName;
+  /** of mlx-distributed; in a tensor split every stage has all layers, and a part of each */
+  split?: Split;
+  /** why this engine, where there was a choice */
+  engineReason?: string;
   modelId: string;
   goal: Goal;
   /** the conversations that it was planned for: so many at once, of so many tokens each */

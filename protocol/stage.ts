@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { Fingerprint } from './identity.ts';
 import { LayerRange } from './plan.ts';
+import { RankPlace } from './ranks.ts';
 
 /** Everything a stage worker needs to take its place in a plan. */
 export const StageSpec = z.object({
@@ -25,6 +26,8 @@ export const StageSpec = z.object({
   hopToken: z.string().min(16),
   /** the keys of the nodes that hold the stage before and the one after: nobody else's hop is taken or dialled */
   neighbours: z.object({ before: Fingerprint, after: Fingerprint }),
+  /** of a plan on MLX Distributed: its rank there; left out on node-mlx */
+  ranks: RankPlace.optional(),
 });
 export type StageSpec = z.infer<typeof StageSpec>;
 

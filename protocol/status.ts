@@ -12,6 +12,7 @@ import {
 import { LinkFinding } from './links.ts';
 import { PullProgress } from './models.ts';
 import { EngineName, LayerRange } from './plan.ts';
+import { EngineState } from './ranks.ts';
 import { KvUse } from './stage.ts';
 
 export const STATUS_PATH = '/cluster/v1/status';
@@ -80,6 +81,8 @@ export const NodeMachine = z.object({
 export type NodeMachine = z.infer<typeof NodeMachine>;
 
 export const NodeStatus = z.object({
+  /** what it has of MLX Distributed, once it has told */
+  engine: EngineState.optional(),
   id: z.string(),
   name: z.string(),
   address: z.string(),

@@ -4,6 +4,7 @@ import { GenerateRequest, RequestFailure, RequestIds, TokenEvent } from './gener
 import { Credentials } from './identity.ts';
 import { HostPort } from './node.ts';
 import { ProbeAddress } from './probe.ts';
+import { RankLaunch } from './ranks.ts';
 import { HopSide, KvEpoch, StageSpec, StageStats } from './stage.ts';
 import { TracedSteps } from './trace.ts';
 
@@ -21,17 +22,20 @@ export const WorkerCommand = z.discriminatedUnion('kind', [
   }),
   /** takes another place: closes the hops, ends all requests, and loads what it has not; answered with `loaded` */
   z.object({ kind: z.literal('move'), spec: StageSpec, hopHost: z.string() }),
-  /** `from`: the address of this node to dial from. `keepsKv`: see KvEpoch */
+  /** `from`: the address of this node to dial from. `keepsKv`: see KvEpoch. `ranks`: how those of MLX Distributed meet */
   z.object({
     kind: z.literal('link'),
     epoch: z.int(),
     next: HostPort,
     from: ProbeAddress.optional(),
     keepsKv: z.boolean(),
+    ranks: RankLaunch.optional(),
   }),
   /** closes its hops and steps no more; what it holds is kept for its next place */
   z.object({ kind: z.literal('leave') }),
-  z.object({ kind: z.literal('generate'), request: GenerateRequest }),
+  z.object({ kind: z.literal('generate'), request: GenerateRequest, serial: z.int().min(1) }),
+  /** to a rank of MLX Distributed alone */
+  z.object({ kind: z.literal('wake'), serial: z.int().min(1) }),
   z.object({ kind: z.literal('cancel'), requestId: z.string() }),
   /** the controller is gone: what runs ends, and its KV is kept */
   z.object({ kind: z.literal('end-requests') }),

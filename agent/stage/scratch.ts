@@ -8,14 +8,15 @@ import { isAlive } from '../../protocol/home-lock.ts';
 
 const PREFIX = 'espalier-';
 
-function baseDir(): string {
+/** A RAM disk where there is one. */
+export function scratchBase(): string {
   const ramDisk = '/dev/shm';
   return statSync(ramDisk, { throwIfNoEntry: false })?.isDirectory() ? ramDisk : tmpdir();
 }
 
 /** @throws EspalierError disk_full, or what else keeps it from being made */
 export function makeScratchDir(): string {
-  const base = baseDir();
+  const base = scratchBase();
   try {
     return mkdtempSync(join(base, `${PREFIX}${process.pid}-`));
   } catch (error) {
@@ -25,7 +26,7 @@ export function makeScratchDir(): string {
 }
 
 /** Removes the folders of agents that are no more. */
-export function sweepScratchDirs(dir: string = baseDir()): string[] {
+export function sweepScratchDirs(dir: string = scratchBase()): string[] {
   const removed: string[] = [];
   for (const name of readdirSync(dir)) {
     const pid = Number(new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1]);
