@@ -150,8 +150,8 @@ export class ControlServer {
         return deny('invalid_request', 'it did not begin with a hello');
       if (command.kind === 'unpair') return this.#trust.forget();
       if (command.kind === 'check') return this.#handler.onCheck();
-      if (isStore(command)) return this.#handler.onStore?.(command);
       if (command.kind === 'install-engine') return this.#handler.onInstallEngine?.();
+      if (isStore(command)) return this.#handler.onStore?.(command);
       return isProbe(command) ? this.#handler.onProbe(command) : this.#handler.onCommand(command, localHost);
     });
   }

@@ -10,7 +10,7 @@ import { LimitedLog } from '../protocol/limited-log.ts';
 import { formatHostPort } from '../protocol/node.ts';
 import type { OperationAnswer } from '../protocol/operations.ts';
 import type { PairedAnswer } from '../protocol/pairing.ts';
-import type { ModelCard, Plan } from '../protocol/plan.ts';
+import { headStage, type ModelCard, type Plan } from '../protocol/plan.ts';
 import type { PlanReport } from '../protocol/plan-report.ts';
 import type { StageStats } from '../protocol/stage.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
@@ -158,6 +158,7 @@ export class Core {
           this.#take({ kind: 'node-machine', nodeId, machine });
           this.links.setMachine(nodeId, machine);
         },
+        onEngine: (nodeId, engine) => this.#take({ kind: 'node-engine', nodeId, engine }),
         onLost: (nodeId, reason, isSilent) => {
           // first, so that it is the reason, and not the links that go with it
           this.#take({ kind: 'node-lost', nodeId, reason, isSilent });
@@ -471,6 +472,9 @@ export class Core {
       case 'leave':
         this.#nodes.send(effect.nodeId, { kind: 'leave', epoch: effect.epoch });
         break;
+      case 'install-engine':
+        this.#deployer.installEngine(effect.nodeId);
+        break;
       case 'undeploy':
         this.#deployer.undeploy(effect.epoch, effect.nodeId);
         break;
@@ -535,7 +539,9 @@ export class Core {
 
   /** Steps of the head are progress for all: requests may wait long for their turn, but not for a stage that stands. */
   #noteSteps(nodeId: string, stepsTotal: number): void {
-    if (nodeId !== this.#cluster.deployment?.stages[0]?.nodeId || stepsTotal === this.#headSteps) return;
+    const { deployment } = this.#cluster;
+    const isHead = deployment !== undefined && nodeId === headStage(deployment.plan)?.nodeId;
+    if (!isHead || stepsTotal === this.#headSteps) return;
     this.#headSteps = stepsTotal;
     this.requests.noteProgress();
   }

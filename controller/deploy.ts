@@ -5,7 +5,9 @@ import type { GenerateRequest } from '../protocol/generate.ts';
 import { MAX_SESSIONS } from '../protocol/limits.ts';
 import type { ModelRef } from '../protocol/models.ts';
 import type { HostPort } from '../protocol/node.ts';
-import type { ModelCard, Plan, PlannedStage } from '../protocol/plan.ts';
+import { headStage, type ModelCard, type Plan, type PlannedStage } from '../protocol/plan.ts';
+import type { RankLaunch } from '../protocol/ranks.ts';
+import { rankPlace } from './mlx-distributed/ranks.ts';
 import type { Nodes } from './nodes.ts';
 
 /** Tokens of one prefill chunk, where a prompt is alone: shorter ones unpack each expert for too few tokens. */
@@ -25,6 +27,14 @@ export interface ModelPlace {
   };
 }
 
+interface HopOrder {
+  epoch: number;
+  next: HostPort;
+  from: string | undefined;
+  keepsKv: boolean;
+  ranks?: RankLaunch | undefined;
+}
+
 export class Deployer {
   readonly maxSessions = MAX_SESSIONS;
   readonly #nodes: Nodes;
@@ -32,7 +42,8 @@ export class Deployer {
   #model: ModelPlace;
   /** of what is to be deployed last */
   #epoch = 0;
-  #head: { epoch: number; nodeId: string } | undefined;
+  /** `others`: of MLX Distributed, the nodes whose ranks sleep while nobody asks anything */
+  #head: { epoch: number; nodeId: string; others: readonly string[]; requests: number } | undefined;
 
   constructor(nodes: Nodes, card: ModelCard, model: ModelPlace) {
     this.#nodes = nodes;
@@ -88,26 +99,29 @@ export class Deployer {
           maxChunkScores: Math.floor(plan.prefillBytes / (SCORE_BYTES * this.#card.attentionHeads)),
           hopToken,
           neighbours: { before, after },
+          ...(plan.engine === 'mlx-distributed' && { ranks: rankPlace(plan, index) }),
         },
       });
     }
-    this.#head = { epoch, nodeId: stages[0]?.nodeId as string };
+    const nodeId = headStage(plan)?.nodeId as string;
+    const others = plan.engine === 'mlx-distributed' ? stages.map((stage) => stage.nodeId) : [];
+    this.#head = { epoch, nodeId, others: others.filter((other) => other !== nodeId), requests: 0 };
   }
 
   /**
    * @param from the node's address to dial from; the system chooses when undefined
    * @param keepsKv whether all stages go on with the KV that they hold
+   * @param ranks of a plan on MLX Distributed: how its ranks meet
    */
-  link(
-    nodeId: string,
-    {
+  link(nodeId: string, { epoch, next, from, keepsKv, ranks }: HopOrder): void {
+    this.#nodes.send(nodeId, {
+      kind: 'link',
       epoch,
       next,
-      from,
       keepsKv,
-    }: { epoch: number; next: HostPort; from: string | undefined; keepsKv: boolean },
-  ): void {
-    this.#nodes.send(nodeId, { kind: 'link', epoch, next, keepsKv, ...(from !== undefined && { from }) });
+      ...(from !== undefined && { from }),
+      ...(ranks && { ranks }),
+    });
   }
 
   undeploy(epoch: number, nodeId: string): void {
@@ -116,9 +130,17 @@ export class Deployer {
     this.#nodes.send(nodeId, { kind: 'undeploy', epoch });
   }
 
+  installEngine(nodeId: string): void {
+    this.#nodes.send(nodeId, { kind: 'install-engine' });
+  }
+
   generate(request: GenerateRequest): void {
-    if (this.#head)
-      this.#nodes.send(this.#head.nodeId, { kind: 'generate', epoch: this.#head.epoch, request });
+    const head = this.#head;
+    if (!head) return;
+    head.requests += 1;
+    const { epoch, requests: serial } = head;
+    this.#nodes.send(head.nodeId, { kind: 'generate', epoch, request, serial });
+    for (const other of head.others) this.#nodes.send(other, { kind: 'wake', epoch, serial });
   }
 
   cancel(requestId: string): void {

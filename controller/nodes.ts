@@ -21,6 +21,7 @@ import {
 import { formatHostPort, type HostPort, type NodeFacts } from '../protocol/node.ts';
 import { CONTROL_SOCKET_PATH } from '../protocol/pairing.ts';
 import type { ProbeEvent } from '../protocol/probe.ts';
+import type { EngineState } from '../protocol/ranks.ts';
 import { answers } from '../protocol/socket-alive.ts';
 import type { HeldStage } from '../protocol/stage.ts';
 import type { StoreEvent } from '../protocol/store.ts';
@@ -38,7 +39,7 @@ const GOODBYE_MS = 500;
 
 export type StageEvent = Exclude<
   ControlEvent,
-  { kind: 'hello' | 'refused' | 'facts' | 'load' | 'check' } | ProbeEvent | StoreEvent
+  { kind: 'hello' | 'refused' | 'facts' | 'load' | 'check' | 'engine' } | ProbeEvent | StoreEvent
 >;
 
 export interface NodesListener {
@@ -53,6 +54,8 @@ export interface NodesListener {
   onMachine(nodeId: string, machine: MachineFacts): void;
   /** @param isSilent its lease is over, rather than its connection closed */
   onLost(nodeId: string, reason: string, isSilent: boolean): void;
+  /** what it has of MLX Distributed, whenever that changes */
+  onEngine(nodeId: string, engine: EngineState): void;
   onEvent(nodeId: string, event: StageEvent): void;
   /** what a node found when it checked itself; null when it cannot be read */
   onCheck(nodeId: string, check: NodeCheck | null): void;
@@ -302,6 +305,7 @@ export class Nodes {
             this.#answeredAt.set(formatHostPort(address), startOf(event.node));
             this.#adopt(connection, address, foundBy, event.stage);
             this.#takeMachine(connection, event.facts ?? null);
+            if (event.engine) this.#listener.onEngine(event.node.id, event.engine);
             return resolve('connected');
           });
           return undefined;
@@ -314,6 +318,7 @@ export class Nodes {
             this.#takeMachine(connection, event.facts);
           } else if (event.kind === 'load') this.#takeLoad(connection, event.load);
           else if (event.kind === 'check') this.#listener.onCheck(connection.facts.id, event.check);
+          else if (event.kind === 'engine') this.#listener.onEngine(connection.facts.id, event.engine);
           else if (isProbe(event)) this.#listener.onProbe(connection.facts.id, event);
           else if (isStore(event)) this.#listener.onStore?.(connection.facts.id, event);
           else this.#listener.onEvent(connection.facts.id, event);

@@ -1,7 +1,8 @@
 // How the controller asks the planner: what its user wants of plans, what is known of the nodes, and that the same
 // question is answered once. It decides neither when to plan nor what becomes of a plan.
 import { asEspalierError, EspalierError } from '../protocol/errors.ts';
-import type { Goal, ModelCard, Plan } from '../protocol/plan.ts';
+import type { EngineChoice, Goal, ModelCard, Plan } from '../protocol/plan.ts';
+import type { EngineState, Split } from '../protocol/ranks.ts';
 import { plannerNode, type ToldFacts } from './planner/from-facts.ts';
 import type { NodeLink, NodePair, PlanRequest } from './planner/inputs.ts';
 import { UNKNOWN_LINK } from './planner/links.ts';
@@ -17,13 +18,15 @@ export interface Planning {
   streams: number;
   /** layers of each stage in turn */
   layers?: readonly number[] | undefined;
+  /** left out: node-mlx */
+  engine?: { choice: EngineChoice; split?: Split | undefined } | undefined;
   /** names of nodes that are never used */
   exclude?: readonly string[] | undefined;
 }
 
 /** What is known of the nodes when a plan is made. */
 export interface Known {
-  nodes: readonly ToldFacts[];
+  nodes: readonly (ToldFacts & { engine?: EngineState | undefined })[];
   /** between nodes, as measured; two nodes without one have the planner's default */
   links: readonly NodeLink[];
   /** those that do not reach one another */
@@ -56,6 +59,12 @@ export function planRequest(
     streams,
     maxStages,
     pins: { layers },
+    ...(planning.engine && {
+      engine: {
+        ...planning.engine,
+        readyNodes: told.filter(({ engine }) => engine?.state === 'ready').map(({ facts }) => facts.id),
+      },
+    }),
   };
 }
 

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { EngineName, Goal, LayerRange, Link } from '../protocol/plan.ts';
+import { Split } from '../protocol/ranks.ts';
 import type { SavedDeployment } from './cluster/state.ts';
 import { LatestFile } from './latest-file.ts';
 import type { Planning } from './planning.ts';
@@ -17,6 +18,8 @@ const File = z.object({
     epoch: z.int().min(1),
     plan: z.object({
       engine: EngineName,
+      split: Split.exactOptional(),
+      engineReason: z.string().exactOptional(),
       modelId: z.string(),
       goal: Goal,
       streams: z.int(),

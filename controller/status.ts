@@ -62,7 +62,7 @@ export function clusterStatus(
     state: isStopping ? 'stopping' : clusterState(cluster),
     reason: isStopping ? 'the controller is stopping' : clusterReason(cluster),
     failure: cluster.failure ?? null,
-    engine: deployment?.plan.engine ?? 'node-mlx',
+    engine: (deployment ?? cluster.previous)?.plan.engine ?? 'node-mlx',
     epoch: cluster.epoch,
     model: {
       id: card.id,
@@ -76,7 +76,7 @@ export function clusterStatus(
     timeToFirstTokenMs: requests.timeToFirstTokenMs,
     tokensTotal: requests.tokensTotal,
     predicted: predicted.rates(cluster, requests.running, now),
-    kv: deployment?.stages[0]?.stats?.kvUse ?? null,
+    kv: deployment?.stages.find(({ stats }) => stats?.kvUse)?.stats?.kvUse ?? null,
     requestsRunning: requests.running,
     requestsWaiting: requests.waiting,
     requestsCompleted: requests.completed,
@@ -91,7 +91,8 @@ export function clusterStatus(
 }
 
 function nodeStatuses(cluster: Cluster): NodeStatus[] {
-  return [...cluster.nodes.values()].map(({ facts, machine, address, foundBy, connected }) => ({
+  return [...cluster.nodes.values()].map(({ facts, machine, address, foundBy, connected, engine }) => ({
+    ...(engine && { engine }),
     id: facts.id,
     name: facts.name,
     address: formatHostPort(address),

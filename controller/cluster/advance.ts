@@ -6,6 +6,7 @@ import { plannerNode } from '../planner/from-facts.ts';
 import { learn } from '../planner/measurements.ts';
 import { linkWhenLoaded, nowServing, reconsider, tryToPlan } from './deploying.ts';
 import { drain, moveFromDrained, undrain } from './draining.ts';
+import { nodeEngine } from './engine.ts';
 import {
   hopsGone,
   lateDeployment,
@@ -42,6 +43,8 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
       if (node) node.machine = input.machine;
       return [];
     }
+    case 'node-engine':
+      return [...nodeEngine(cluster, input.nodeId, input.engine), ...tick(cluster, now)];
     case 'node-lost':
       return nodeLost(cluster, input, now);
     case 'node-forgotten':
@@ -64,7 +67,7 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
           stage.hopPath = undefined;
         }
         holds(cluster, deployment, stage);
-        return linkWhenLoaded(deployment, now);
+        return linkWhenLoaded(cluster, deployment, now);
       });
     case 'stage-linked':
       return onStage(cluster, input, (stage, deployment) => {
@@ -87,6 +90,8 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
       return onStage(cluster, input, (stage, deployment) => {
         learnFrom(cluster, deployment, stage, input.stats);
         stage.stats = input.stats;
+        // of tensor parallel, a rank reads its part only once the ranks have met
+        if (input.stats.weightBytes > 0) stage.weightBytes = input.stats.weightBytes;
         stage.heardAt = now;
         stage.stepTimeMs = input.stats.stepTimeMs ?? stage.stepTimeMs;
         return [];
@@ -169,7 +174,8 @@ function learnFrom(
 ): void {
   const place = deployment.plan.stages.find(({ nodeId }) => nodeId === stage.nodeId);
   const known = cluster.nodes.get(stage.nodeId);
-  if (!place || !known) return;
+  // what MLX Distributed takes for a layer says nothing of what our stages take
+  if (!place || !known || deployment.plan.engine !== 'node-mlx') return;
   const node = plannerNode(known);
   learn(cluster.measurements, cluster.card, { node, range: place.range }, stage.stats, stats);
 }

@@ -1,13 +1,16 @@
 // From a plan to a cluster that serves: when to plan and over whom, what each stage is told, and when a better plan
 // takes the place of the one in force.
+import { isIPv4 } from 'node:net';
 import { EspalierError } from '../../protocol/errors.ts';
 import { LINKS_WAIT_MS } from '../../protocol/limits.ts';
 import type { HostPort } from '../../protocol/node.ts';
 import { formatRange, type Plan } from '../../protocol/plan.ts';
 import type { HeldStage } from '../../protocol/stage.ts';
 import { bestHop, fasterHop, type HopPath } from '../links/hop-path.ts';
+import { diallerOf } from '../mlx-distributed/ranks.ts';
 import type { PlanRequest } from '../planner/inputs.ts';
 import { planRequest } from '../planning.ts';
+import { linkRanks, waitsForEngine } from './engine.ts';
 import {
   type Cluster,
   connectedNodes,
@@ -35,6 +38,7 @@ const IDLE_MS = 2_000;
 export function tryToPlan(cluster: Cluster, now: number): Effect[] {
   if (now < cluster.planNotBefore) return [];
   if (connectedNodes(cluster).length === 0) return nobodyLeft(cluster, now);
+  if (waitsForEngine(cluster, isRecovering(cluster), now)) return [];
   const isWorthIt = cluster.failures <= MAX_TRIES;
   const again =
     isWorthIt && cluster.previous && canDeployAgain(cluster, cluster.previous, now)
@@ -77,10 +81,10 @@ function canDeployAgain(cluster: Cluster, { epoch, plan }: SavedDeployment, now:
   if (plan.stages.some(({ nodeId }) => cluster.drained.has(nodeId))) return false;
   if (cluster.hasServed && plan.stages.some(({ nodeId }) => isLeftOut(cluster, nodeId, now))) return false;
   return plan.stages.every(({ nodeId }, index) => {
-    const before = plan.stages.at(index - 1);
-    if (!before || before.nodeId === nodeId) return true;
-    const isMeasured = cluster.hopPaths.some(({ from, to }) => from === before.nodeId && to === nodeId);
-    if (isMeasured) return wayBetween(cluster, before.nodeId, nodeId, now) !== undefined;
+    const dialler = diallerOf(plan, index);
+    if (!dialler || dialler.nodeId === nodeId) return true;
+    const isMeasured = cluster.hopPaths.some(({ from, to }) => from === dialler.nodeId && to === nodeId);
+    if (isMeasured) return wayTo(cluster, plan, index, now) !== undefined;
     return cluster.hopPaths.length === 0 || !cluster.hasServed;
   });
 }
@@ -175,19 +179,20 @@ function impossible(cluster: Cluster, error: EspalierError): Effect[] {
   return effects;
 }
 
-/** The fastest measured way that does not rest. */
-function wayBetween(cluster: Cluster, from: string, to: string, now: number): HopPath | undefined {
-  return bestHop(restedWays(cluster, now), from, to);
+/** The fastest measured way that does not rest, from the stage that dials to the one at `index`. */
+function wayTo(cluster: Cluster, plan: Plan, index: number, now: number): HopPath | undefined {
+  const nodeId = plan.stages[index]?.nodeId ?? '';
+  return bestHop(restedWays(cluster, plan, now), diallerOf(plan, index)?.nodeId ?? nodeId, nodeId);
 }
 
-function restedWays({ hopPaths, mistrust }: Cluster, now: number): HopPath[] {
-  return hopPaths.filter((path) => !mistrust.isWayResting(path, now));
+function restedWays({ hopPaths, mistrust }: Cluster, { engine }: Plan, now: number): HopPath[] {
+  const rested = hopPaths.filter((path) => !mistrust.isWayResting(path, now));
+  // MLX's ring knows no IPv6
+  return engine === 'mlx-distributed' ? rested.filter(({ listenAddress }) => isIPv4(listenAddress)) : rested;
 }
 
 export function deploy(cluster: Cluster, plan: Plan, now: number): Effect[] {
-  const hopPaths = plan.stages.map(({ nodeId }, index) =>
-    wayBetween(cluster, plan.stages.at(index - 1)?.nodeId ?? nodeId, nodeId, now),
-  );
+  const hopPaths = plan.stages.map((_, index) => wayTo(cluster, plan, index, now));
   // agents take no epoch that is not newer than what they were told, be it by an earlier controller
   cluster.epoch = Math.max(cluster.epoch, ...[...cluster.held.values()].map((held) => held.epoch)) + 1;
   const { epoch } = cluster;
@@ -235,10 +240,11 @@ function endOthers(cluster: Cluster, plan: Plan, mayEnd: (nodeId: string) => boo
   return effects;
 }
 
-export function linkWhenLoaded(deployment: Deployment, now: number): Effect[] {
+export function linkWhenLoaded(cluster: Cluster, deployment: Deployment, now: number): Effect[] {
   const { stages, epoch } = deployment;
   if (!stages.every((stage) => stage.state === 'loaded')) return [];
   deployment.loadedAt = now;
+  if (deployment.plan.engine === 'mlx-distributed') return linkRanks(cluster, deployment);
   // KV of some layers is of no use without that of the others, of the very same steps
   const [first] = stages;
   const keepsKv = first?.kvEpoch !== null && stages.every(({ kvEpoch }) => kvEpoch === first?.kvEpoch);
@@ -262,8 +268,7 @@ export function nowServing(cluster: Cluster, deployment: Deployment, now: number
   cluster.lost = undefined;
   cluster.previous = { epoch, plan };
   deployment.servingSince = now;
-  const parts = plan.stages.map(({ nodeId, range }) => `${nameOf(cluster, nodeId)} ${formatRange(range)}`);
-  const text = `serving ${cluster.card.id}: layers ${parts.join(' → ')}`;
+  const text = `serving ${cluster.card.id}: ${placesText(cluster, plan)}`;
   const effects: Effect[] = [
     { kind: 'event', level: 'info', text },
     { kind: 'save', deployment: cluster.previous },
@@ -292,6 +297,13 @@ export function isIdle({ requests, lastBusyAt, lastNodeAt }: Cluster, now: numbe
   return requests === 0 && now - Math.max(lastBusyAt, lastNodeAt) >= IDLE_MS;
 }
 
+function placesText(cluster: Cluster, { stages, engine, split }: Plan): string {
+  const names = stages.map(({ nodeId }) => nameOf(cluster, nodeId));
+  if (split === 'tensor') return `a part of each layer on ${names.join(', ')} (MLX Distributed)`;
+  const parts = stages.map(({ range }, index) => `${names[index]} ${formatRange(range)}`);
+  return `layers ${parts.join(' → ')}${engine === 'mlx-distributed' ? ' (MLX Distributed)' : ''}`;
+}
+
 /** A node that came back or late, and a new cable, are made use of when nobody is disturbed and the plan gets better. */
 export function reconsider(cluster: Cluster, deployment: Deployment, now: number): Effect[] {
   if (!isIdle(cluster, now) || waitsForLinks(cluster, now)) return [];
@@ -308,10 +320,10 @@ export function reconsider(cluster: Cluster, deployment: Deployment, now: number
 }
 
 /** The same stages over another cable: they need to read nothing, and keep their KV. */
-function hasFasterHop(cluster: Cluster, { stages }: Deployment, now: number): boolean {
-  const rested = restedWays(cluster, now);
+function hasFasterHop(cluster: Cluster, { stages, plan }: Deployment, now: number): boolean {
+  const rested = restedWays(cluster, plan, now);
   return stages.some(({ nodeId, hop, hopPath }, index) => {
-    const from = stages.at(index - 1)?.nodeId ?? nodeId;
+    const from = diallerOf(plan, index)?.nodeId ?? nodeId;
     return fasterHop(rested, hopPath ?? { from, to: nodeId, listenAddress: hop?.host ?? '' }) !== undefined;
   });
 }

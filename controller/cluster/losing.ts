@@ -1,7 +1,8 @@
 // What ends a deployment: nodes, stages and hops that are lost. The stages that are left keep what they have loaded, the
 // requests wait, and the next plan follows at once; only what fails again and again is tried less and less often.
 import { ERRORS, type ErrorCode, isErrorCode } from '../../protocol/errors.ts';
-import type { LayerRange } from '../../protocol/plan.ts';
+import { LOAD_TIMEOUT_MS, RANK_LINK_TIMEOUT_MS } from '../../protocol/limits.ts';
+import type { LayerRange, Plan } from '../../protocol/plan.ts';
 import { describeHop, type HopPath, isAmong } from '../links/hop-path.ts';
 import {
   type Cluster,
@@ -18,6 +19,8 @@ import {
 const DEPLOY_TIMEOUT_MS = 930_000;
 /** Linking takes a dial; the agents give up after ten seconds. */
 const LINK_TIMEOUT_MS = 15_000;
+/** Agents end a rank that did not find the others; this is above their deadlines. */
+const RANKS_GRACE_MS = 5_000;
 /** A linked stage reports twice a second; its agent ends it long before this when it stands. */
 const STAGE_SILENCE_MS = 60_000;
 /** One fault is told by several: by the agent of what crashed and by its neighbours, in any order. */
@@ -85,6 +88,12 @@ export function stageUnlinked(
 ): Effect[] {
   const { deployment, stage, nodeId, hop, reason } = unlinked;
   const { stages } = deployment;
+  const isOwnFault = deployment.servingSince === undefined;
+  if (deployment.plan.engine === 'mlx-distributed') {
+    // which one it was is not known to MLX; the agent of that one tells, if it still can
+    const text = `the rank of ${nameOf(cluster, nodeId)} has lost another one: ${reason}`;
+    return lose(cluster, { nodeId, text, code: 'stage_lost', waitMs: GATHER_MS, isOwnFault }, now);
+  }
   const index = stages.indexOf(stage);
   const receiver = hop === 'before' ? stage : stages[(index + 1) % stages.length];
   const sender = hop === 'after' ? stage : stages[(index + stages.length - 1) % stages.length];
@@ -96,7 +105,6 @@ export function stageUnlinked(
   const isClosed = /clos|reset|ECONNRESET|ECONNREFUSED|EPIPE/i.test(reason);
   if (way && !isClosed) cluster.mistrust.waySilent(way, now);
   const fix = isClosed ? undefined : `Look at the cable: \`espalier links\` shows what is measured.`;
-  const isOwnFault = deployment.servingSince === undefined;
   return lose(cluster, { nodeId, text, code: 'stage_lost', fix, waitMs: GATHER_MS, isOwnFault }, now);
 }
 
@@ -178,11 +186,20 @@ export function lateDeployment(cluster: Cluster, deployment: Deployment, now: nu
   if (isServing(deployment)) return [];
   const { loadedAt, since, stages } = deployment;
   const late = stages.find(({ state }) => state !== 'linked');
-  const isLate = loadedAt === undefined ? now - since > DEPLOY_TIMEOUT_MS : now - loadedAt > LINK_TIMEOUT_MS;
+  const isLate =
+    loadedAt === undefined
+      ? now - since > DEPLOY_TIMEOUT_MS
+      : now - loadedAt > linkTimeoutMs(deployment.plan);
   if (!late || !isLate) return [];
   const what = loadedAt === undefined ? 'load' : 'link';
   const text = `the stage of ${nameOf(cluster, late.nodeId)} did not ${what} in time`;
   return lose(cluster, { nodeId: late.nodeId, text, code: 'stage_lost', waitMs: 0, isOwnFault: true }, now);
+}
+
+function linkTimeoutMs({ engine, split }: Plan): number {
+  if (engine === 'node-mlx') return LINK_TIMEOUT_MS;
+  // tensor ranks read their parts once they have met
+  return RANKS_GRACE_MS + (split === 'tensor' ? LOAD_TIMEOUT_MS : RANK_LINK_TIMEOUT_MS);
 }
 
 /** Ends the deployment. Its stages stay loaded: the next one takes what it can use and ends the others. */

@@ -3,6 +3,7 @@ import type { ErrorCode } from '../../protocol/errors.ts';
 import type { MachineFacts } from '../../protocol/facts.ts';
 import type { HostPort, NodeFacts } from '../../protocol/node.ts';
 import { DEFAULT_PLANNING, type ModelCard, type Plan } from '../../protocol/plan.ts';
+import type { EngineState, RankLaunch } from '../../protocol/ranks.ts';
 import type { HeldStage, KvEpoch, StageStats } from '../../protocol/stage.ts';
 import type { ClusterEvent, ClusterState } from '../../protocol/status.ts';
 import type { HopPath } from '../links/hop-path.ts';
@@ -18,6 +19,8 @@ export interface KnownNode {
   connected: boolean;
   /** what its machine is; undefined until the node has told */
   machine?: MachineFacts;
+  /** what it has of MLX Distributed; undefined until it has told */
+  engine?: EngineState;
 }
 
 export interface DeployedStage {
@@ -120,6 +123,7 @@ export interface Cluster {
 export type ClusterInput =
   | { kind: 'node-connected'; node: KnownNode; held: HeldStage | null }
   | { kind: 'node-machine'; nodeId: string; machine: MachineFacts }
+  | { kind: 'node-engine'; nodeId: string; engine: EngineState }
   /** `isSilent`: nothing was heard of it for the length of its lease; otherwise its connection was closed */
   | { kind: 'node-lost'; nodeId: string; reason: string; isSilent: boolean }
   /** it is none of this cluster's any more; if it was connected, it was lost just before */
@@ -182,9 +186,12 @@ export type Effect =
       next: HostPort;
       from: string | undefined;
       keepsKv: boolean;
+      /** of MLX Distributed: how its ranks meet */
+      ranks?: RankLaunch | undefined;
     }
   /** its hops are closed, what it holds is kept */
   | { kind: 'leave'; epoch: number; nodeId: string }
+  | { kind: 'install-engine'; nodeId: string }
   | { kind: 'undeploy'; epoch: number; nodeId: string }
   /** requests wait from now on; `crashed`: a stage crashed while it computed them */
   | { kind: 'suspend-requests'; why: string; crashed: boolean }

@@ -17,6 +17,8 @@ export interface PlanAdvice {
 
 /** @param request the question that the plan answers, with what is known now */
 export function advise(request: PlanRequest, plan: Plan): PlanAdvice {
+  // what is worked out here are pipelines of ours
+  if (plan.engine !== 'node-mlx') return { improvements: [], isExact: false, behindBestShare: 0 };
   const improvements = [...planImprovements(request, plan)].filter((each) => each !== undefined);
   const best = findPlan(request);
   const current = costOf(request, plan);

@@ -1,6 +1,7 @@
 // What a plan is made from: nodes, the links between them, what is asked for, and what is pinned. Types only; where the
 // values come from (agents, a table, a text) is not known here.
-import type { Goal, LayerKind, Link, ModelCard, Source } from '../../protocol/plan.ts';
+import type { EngineChoice, Goal, LayerKind, Link, ModelCard, Source } from '../../protocol/plan.ts';
+import type { Split } from '../../protocol/ranks.ts';
 
 /** Measured times of one layer on a node, with one model's shape and quantization. */
 export interface LayerTimes {
@@ -48,6 +49,15 @@ export interface PlanPins {
   exclude?: readonly string[] | undefined;
 }
 
+/** What a plan's engine may be. */
+export interface EngineWish {
+  choice: EngineChoice;
+  /** of MLX Distributed; undefined: whichever is predicted to be faster */
+  split?: Split | undefined;
+  /** ids of the nodes that have MLX Distributed */
+  readyNodes: readonly string[];
+}
+
 export interface PlanRequest {
   card: ModelCard;
   nodes: readonly PlannerNode[];
@@ -63,4 +73,6 @@ export interface PlanRequest {
   /** no more stages than this */
   maxStages?: number | undefined;
   pins?: PlanPins | undefined;
+  /** undefined: node-mlx */
+  engine?: EngineWish | undefined;
 }

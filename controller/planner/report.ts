@@ -10,18 +10,12 @@ import type {
 import { modelBytes } from '../models/card-of.ts';
 import { CHIPS } from './chips.ts';
 import { BANDWIDTH_SHARE, decodeLayerBytes, ONE_ROW, TYPICAL_CONTEXT_TOKENS } from './cost.ts';
+import { predictPlan } from './engines.ts';
 import type { PlanRequest } from './inputs.ts';
 import { planLimits } from './limits.ts';
 import { hopMs } from './links.ts';
 import { ENGINE_BYTES, kvTokenBytes, rangeBytes } from './memory.ts';
-import {
-  type Placed,
-  placePlan,
-  predictDecode,
-  predictPrefill,
-  stageDecodeMs,
-  stepBytes,
-} from './predict.ts';
+import { type Placed, placePlan, predictPrefill, stageDecodeMs, stepBytes } from './predict.ts';
 import { count, gib, listed } from './words.ts';
 
 /** The prompt whose prefill is predicted: long enough for several chunks to be on their way at once. */
@@ -45,8 +39,12 @@ export function planReport(request: PlanRequest, plan: Plan, options: ReportOpti
   const placed = placePlan(card, plan, nodes);
   const used = new Set(plan.stages.map(({ nodeId }) => nodeId));
   const { streams, contextTokens, kvTokens } = plan;
+  const predict = (count: number, context = TYPICAL_CONTEXT_TOKENS) =>
+    predictPlan(request, plan, count, context);
   return {
     engine: plan.engine,
+    ...(plan.split && { split: plan.split }),
+    ...(plan.engineReason !== undefined && { engineReason: plan.engineReason }),
     model: {
       id: card.id,
       quantization: card.quantization,
@@ -66,14 +64,15 @@ export function planReport(request: PlanRequest, plan: Plan, options: ReportOpti
     behindBestShare: options.behindBestShare ?? 0,
     predicted: {
       atContextTokens: TYPICAL_CONTEXT_TOKENS,
-      oneStream: predictDecode(placed, 1),
-      allStagesBusy: predictDecode(placed, placed.stages.length),
-      asked: { streams, contextTokens, tokensPerSecond: predictDecode(placed, streams, contextTokens) },
+      oneStream: predict(1),
+      allStagesBusy: predict(placed.stages.length),
+      asked: { streams, contextTokens, tokensPerSecond: predict(streams, contextTokens) },
       prefill: { promptTokens: PROMPT_TOKENS, tokensPerSecond: predictPrefill(placed, PROMPT_TOKENS) },
     },
     longestContextTokens: Math.min(card.contextTokens, kvTokens),
     kvTokens,
-    limits: planLimits(placed, plan),
+    // what they explain is a pipeline of ours
+    limits: plan.engine === 'node-mlx' ? planLimits(placed, plan) : [],
     improvements: [...(options.improvements ?? [])]
       .filter((improvement) => improvement !== undefined)
       .sort((a, b) => b.gainShare - a.gainShare)
@@ -104,9 +103,12 @@ function stageReports(placed: Placed, plan: Plan): StageReport[] {
   });
 }
 
-function stageMemory({ card, stages }: Placed, index: number, { kvTokens, prefillBytes }: Plan): StageMemory {
+function stageMemory({ card, stages }: Placed, index: number, plan: Plan): StageMemory {
+  const { kvTokens, prefillBytes } = plan;
   const { node, range } = stages[index] as Placed['stages'][number];
-  const weightBytes = rangeBytes(card, range);
+  // ranks of MLX Distributed have more than their layers
+  const weightBytes =
+    plan.engine === 'node-mlx' ? rangeBytes(card, range) : (plan.stages[index]?.weightBytes ?? 0);
   const kvBytes = kvTokenBytes(card, node, range.end - range.start) * kvTokens;
   const taken = weightBytes + kvBytes + prefillBytes + ENGINE_BYTES;
   return {
