@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type RunningAgent, startAgent } from '../../agent/main.ts';
 import { type RunningController, startController } from '../../controller/main.ts';
+import type { Planning } from '../../controller/planning.ts';
 import { PLAN_PATH, PlanReport } from '../../protocol/plan-report.ts';
 import type { ClusterStatus, StageStatus } from '../../protocol/status.ts';
 import { pairHomes } from '../pair-homes.ts';
@@ -24,6 +25,9 @@ export interface BenchClusterOptions {
   stages: number;
   /** where its processes run; everywhere when left out */
   cores?: CoreSet;
+  planning?: Planning;
+  /** where engines are installed, for plans on MLX Distributed */
+  enginesDir?: string;
 }
 
 export interface BenchCluster extends AsyncDisposable {
@@ -44,7 +48,13 @@ export interface BenchCluster extends AsyncDisposable {
 }
 
 /** @throws EspalierError of the model folder, Error when the cluster does not serve in time */
-export async function bringUp({ modelDir, stages, cores }: BenchClusterOptions): Promise<BenchCluster> {
+export async function bringUp({
+  modelDir,
+  stages,
+  cores,
+  planning,
+  enginesDir,
+}: BenchClusterOptions): Promise<BenchCluster> {
   // agents warn when their controller goes, and here it goes at each end
   process.env.ESPALIER_LOG ??= 'error';
   await using parts = new AsyncDisposableStack();
@@ -66,7 +76,7 @@ export async function bringUp({ modelDir, stages, cores }: BenchClusterOptions):
   await pairHomes(controllerHome, homes);
   const agents: RunningAgent[] = [];
   for (const own of homes) {
-    const agent = await startAgent({ ...common, ...own });
+    const agent = await startAgent({ ...common, ...own, enginesDir });
     parts.defer(() => agent.stop());
     agents.push(agent);
   }
@@ -74,6 +84,7 @@ export async function bringUp({ modelDir, stages, cores }: BenchClusterOptions):
     ...common,
     modelDir,
     nodeCount: stages,
+    planning,
     agents: agents.map(({ port }) => ({ host: common.host, port })),
     home: controllerHome,
   });

@@ -11,6 +11,7 @@ const SUITES: Record<string, () => Promise<Suite>> = {
   cluster: async () => (await import('./suites/cluster.ts')).clusterSuite,
   dashboard: async () => (await import('./suites/dashboard.ts')).dashboardSuite,
   engine: async () => (await import('./suites/engine.ts')).engineSuite,
+  engines: async () => (await import('./suites/engines.ts')).enginesSuite,
   faults: async () => (await import('./suites/faults.ts')).faultsSuite,
   long: async () => (await import('./suites/long.ts')).longSuite,
   plan: async () => (await import('./suites/plan.ts')).planSuite,

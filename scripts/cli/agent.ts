@@ -1,7 +1,7 @@
 // `espalier agent`: one per Mac. The options become its settings; the agent itself is in agent/.
 import { Command, InvalidArgumentError } from 'commander';
 import { EspalierError } from '../../protocol/errors.ts';
-import { espalierHome } from '../../protocol/home.ts';
+import { enginesDir, espalierHome } from '../../protocol/home.ts';
 import { EXIT, EXIT_CODES } from './exit-codes.ts';
 import { clusterOption, parseMemorySize, parsePort } from './options.ts';
 
@@ -70,6 +70,7 @@ ${EXIT_CODES}`,
             home: espalierHome(),
             token,
             forget: options.forget,
+            enginesDir: enginesDir(),
           }),
         ),
       );

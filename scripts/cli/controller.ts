@@ -6,10 +6,12 @@ import type { SamplingPins } from '../../controller/chat-admission.ts';
 import { espalierHome } from '../../protocol/home.ts';
 import { RepoName } from '../../protocol/models.ts';
 import { type HostPort, parseHostPort } from '../../protocol/node.ts';
-import { DEFAULT_PLANNING, type Goal } from '../../protocol/plan.ts';
+import { DEFAULT_PLANNING, type EngineChoice, type Goal } from '../../protocol/plan.ts';
+import type { Split } from '../../protocol/ranks.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import {
   clusterOption,
+  engineOption,
   goalOption,
   parseLayerCounts,
   parseNames,
@@ -18,6 +20,7 @@ import {
   parsePort,
   parseStreamCount,
   parseTokenCount,
+  splitOption,
 } from './options.ts';
 import { demoModelDir } from './package-root.ts';
 
@@ -31,6 +34,8 @@ interface Options {
   interface?: string;
   cluster: string;
   goal: Goal;
+  engine: EngineChoice;
+  split?: Split;
   context: number;
   streams: number;
   layers?: number[];
@@ -67,6 +72,8 @@ export function controllerCommand(exit: (code: number) => void): Command {
     )
     .option('-i, --interface <ip>', 'address of the network interface to search with Bonjour')
     .addOption(clusterOption())
+    .addOption(engineOption().default('auto'))
+    .addOption(splitOption())
     .addOption(goalOption().default(DEFAULT_PLANNING.goal))
     .option(
       '--context <tokens>',
@@ -129,6 +136,7 @@ ${EXIT_CODES}`,
               goal: options.goal,
               contextTokens: options.context,
               streams: options.streams,
+              engine: { choice: options.engine, split: options.split },
               layers: options.layers,
               exclude: options.exclude,
             },

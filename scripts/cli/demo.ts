@@ -1,8 +1,10 @@
 // `espalier demo`: a whole cluster on this machine. What it starts, and how it ends, is scripts/demo's business.
 import { resolve } from 'node:path';
 import { Command, Option } from 'commander';
+import type { EngineChoice } from '../../protocol/plan.ts';
+import type { Split } from '../../protocol/ranks.ts';
 import { EXIT_CODES } from './exit-codes.ts';
-import { parseNodeCount, parsePort } from './options.ts';
+import { engineOption, parseNodeCount, parsePort, splitOption } from './options.ts';
 import { demoModelDir } from './package-root.ts';
 
 interface Options {
@@ -11,6 +13,8 @@ interface Options {
   dashboard: boolean;
   model: string;
   once?: boolean;
+  engine: EngineChoice;
+  split?: Split;
 }
 
 export function demoCommand(exit: (code: number) => void): Command {
@@ -29,6 +33,8 @@ export function demoCommand(exit: (code: number) => void): Command {
         .default(demoModelDir(), 'the demo model that comes with Espalier')
         .argParser((dir: string) => resolve(dir)),
     )
+    .addOption(engineOption().default('node-mlx'))
+    .addOption(splitOption())
     .option('--once', 'ask the sample question, print the measurements and end')
     .addHelpText(
       'after',
@@ -37,6 +43,7 @@ Examples:
   espalier demo
   espalier demo --nodes 6 --port 8000
   espalier demo --once
+  espalier demo --engine mlx-distributed --split tensor --nodes 2
   espalier demo --model ~/models/DeepSeek-R1-Distill-Qwen-1.5B-4bit
 ${EXIT_CODES}`,
     )
@@ -49,6 +56,8 @@ ${EXIT_CODES}`,
           dashboard: options.dashboard,
           modelDir: options.model,
           once: options.once ?? false,
+          engine: options.engine,
+          split: options.split,
         }),
       );
     });

@@ -4,7 +4,8 @@ import { InvalidArgumentError, Option } from 'commander';
 import { Sampling } from '../../protocol/generate.ts';
 import { MAX_INCIDENTS, MAX_REQUESTS, MAX_TRACE_STEPS } from '../../protocol/limits.ts';
 import { ClusterName, DEFAULT_CLUSTER } from '../../protocol/node.ts';
-import { Goal } from '../../protocol/plan.ts';
+import { EngineChoice, Goal } from '../../protocol/plan.ts';
+import { Split } from '../../protocol/ranks.ts';
 
 export const DEFAULT_CONTROLLER_URL = 'http://127.0.0.1:7117';
 
@@ -32,6 +33,21 @@ export function goalOption(): Option {
   return new Option('-g, --goal <goal>', 'throughput: many streams; latency: one stream').choices(
     Goal.options,
   );
+}
+
+/** `--engine ENGINE` of plans. */
+export function engineOption(): Option {
+  return new Option('-e, --engine <engine>', 'auto takes what is predicted to be faster').choices(
+    EngineChoice.options,
+  );
+}
+
+/** `--split SPLIT` of MLX Distributed. */
+export function splitOption(): Option {
+  return new Option(
+    '--split <split>',
+    'of mlx-distributed: layers for each node, or a part of every layer (default: the faster one)',
+  ).choices(Split.options);
 }
 
 /** A TCP port; 0 lets the system choose a free one. */

@@ -11,6 +11,7 @@ import { controllerCommand } from './controller.ts';
 import { dashboardCommand } from './dashboard.ts';
 import { demoCommand } from './demo.ts';
 import { doctorCommand } from './doctor.ts';
+import { engineCommand } from './engine.ts';
 import { EXIT } from './exit-codes.ts';
 import { factsCommand } from './facts.ts';
 import { incidentsCommand } from './incidents.ts';
@@ -44,6 +45,7 @@ Examples:
   espalier links                         how fast the links between the nodes are, and what to mend
   espalier incidents                     what went wrong, and what was done about it
   espalier doctor                        what there is to mend, here and on all nodes
+  espalier engine list                   which nodes have MLX Distributed
   espalier facts                         what this machine is
   espalier service install agent         keep it running, from the start of this Mac on
 
@@ -75,6 +77,7 @@ export function buildProgram(exit: (code: number) => void): Command {
     doctorCommand,
     incidentsCommand,
     modelsCommand,
+    engineCommand,
     chatCommand,
     connectCommand,
     factsCommand,

@@ -6,7 +6,9 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runLines } from '../../dashboard/lines.ts';
 import { asEspalierError, EspalierError, explain } from '../../protocol/errors.ts';
-import { espalierHome } from '../../protocol/home.ts';
+import { enginesDir, espalierHome } from '../../protocol/home.ts';
+import type { EngineChoice } from '../../protocol/plan.ts';
+import type { Split } from '../../protocol/ranks.ts';
 import { SUPERVISED_STOP_MS } from '../../protocol/supervised.ts';
 import { ApiError } from '../cli/api-error.ts';
 import { type Child, type Service, startService } from './child.ts';
@@ -28,6 +30,9 @@ export interface DemoOptions {
   modelDir: string;
   /** ask the sample question and end */
   once: boolean;
+  /** node-mlx by default */
+  engine?: EngineChoice;
+  split?: Split | undefined;
   /** what holds the state of all processes: ESPALIER_HOME by default */
   home?: string;
   /** the CLI that the processes are started from: this package's own by default */
@@ -178,7 +183,8 @@ async function startAgents(demo: Demo): Promise<Service[]> {
         LOOPBACK,
         ...args,
       ],
-      env,
+      // one for all agents: they are on one machine, and it is a third of a gigabyte
+      env: { ...env, ESPALIER_ENGINES: enginesDir() },
       home,
       logPath: join(logs, `${name}.log`),
     });
@@ -202,6 +208,7 @@ async function startController(
       ...['--host', LOOPBACK, '--port', String(options.port)],
       ...['--nodes', String(options.nodes), '--model', resolve(options.modelDir)],
       ...['--cluster', cluster, '--interface', LOOPBACK],
+      ...['--engine', options.engine ?? 'node-mlx', ...(options.split ? ['--split', options.split] : [])],
       // for a machine where multicast does not work, not even to itself
       ...listening.flatMap(({ port }) => ['--agent', `${LOOPBACK}:${port}`]),
     ],

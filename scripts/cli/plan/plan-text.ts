@@ -33,10 +33,11 @@ export function planText(report: PlanReport, width: number): string {
 }
 
 function headline(report: PlanReport): string {
-  const { model, stages: all, goal, epoch, leftOut } = report;
+  const { model, stages: all, goal, epoch, leftOut, engineReason } = report;
   const where = epoch === null ? 'On paper' : `In force (epoch ${epoch})`;
   const others = leftOut.length > 0 ? `; without ${leftOut.map(printable).join(', ')}` : '';
-  return `${where}: ${printable(model.id)}, ${formatBytes(model.weightBytes)}, on ${formatPlural(all.length, 'node')} for ${goal}${others}${quality(report)}`;
+  const engine = engineReason === undefined ? '' : `. Engine: ${engineReason}`;
+  return `${where}: ${printable(model.id)}, ${formatBytes(model.weightBytes)}, on ${formatPlural(all.length, 'node')} for ${goal}${others}${quality(report)}${engine}`;
 }
 
 function quality({ isExact, behindBestShare }: PlanReport): string {
