@@ -13,6 +13,7 @@ import { demoModelDir } from '../support/paths.ts';
 import { until } from '../support/until.ts';
 
 const GRACE_MS = 700;
+const rankHome = { enginesDir: '/nowhere', node: 'node' };
 
 describe('a stage host', () => {
   const told: ControlEvent[] = [];
@@ -22,7 +23,13 @@ describe('a stage host', () => {
   before(async () => {
     modelFingerprint = (await openModelFolder(demoModelDir)).fingerprint;
     identity = await newIdentity();
-    host = new StageHost(identity, pino({ level: 'silent' }), (event) => told.push(event), GRACE_MS);
+    host = new StageHost(
+      identity,
+      rankHome,
+      pino({ level: 'silent' }),
+      (event) => told.push(event),
+      GRACE_MS,
+    );
   });
   after(() => host.stop());
 
@@ -128,7 +135,13 @@ describe('a stage host', () => {
   });
 
   test('a stage that is only begun when the controller goes is given up in time, too', async () => {
-    const patient = new StageHost(identity, pino({ level: 'silent' }), (event) => told.push(event), 4_000);
+    const patient = new StageHost(
+      identity,
+      rankHome,
+      pino({ level: 'silent' }),
+      (event) => told.push(event),
+      4_000,
+    );
     const begin = (epoch: number, modelDir: string) =>
       patient.handle({ kind: 'deploy', spec: spec(epoch, { modelDir }) }, '127.0.0.1');
     try {

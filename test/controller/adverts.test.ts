@@ -56,6 +56,7 @@ test('a flood of adverts is dialled a few at a time, and forgotten; paired nodes
     ...{
       onConnected: never,
       onMachine: never,
+      onEngine: never,
       onLost: never,
       onEvent: never,
       onProbe: never,

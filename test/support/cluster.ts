@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AgentOptions, type RunningAgent, startAgent } from '../../agent/main.ts';
 import { type RunningController, startController } from '../../controller/main.ts';
+import type { Planning } from '../../controller/planning.ts';
 import { credentialHeaders } from '../../protocol/credential.ts';
 import type { GenerateRequest } from '../../protocol/generate.ts';
 import { pairHomes } from '../../scripts/pair-homes.ts';
@@ -29,6 +30,9 @@ export interface TestClusterOptions {
   memoryLimitBytes?: number;
   /** each agent has a store of its own below this folder, and fetches as these say */
   stores?: { folder: string } & Pick<AgentOptions, 'fetchTimes'>;
+  planning?: Planning;
+  /** where the agents' engines are installed */
+  enginesDir?: string;
   /** do not wait until it serves */
   asItIs?: boolean;
 }
@@ -74,17 +78,18 @@ export class TestCluster {
     }));
     if (!options.unpaired) await pairHomes(controllerHome, homes);
     const agents: RunningAgent[] = [];
-    const { memoryLimitBytes, stores } = options;
+    const { memoryLimitBytes, stores, enginesDir } = options;
     const storeOf = (name: string) =>
       stores && { storeDir: join(stores.folder, name), fetchTimes: stores.fetchTimes, diskReserveBytes: 0 };
     const startNode = (own: { name: string; home: string }) =>
-      startAgent({ ...common, ...own, ...storeOf(own.name), cluster, memoryLimitBytes });
+      startAgent({ ...common, ...own, ...storeOf(own.name), cluster, memoryLimitBytes, enginesDir });
     for (const own of homes) agents.push(await startNode(own));
     const start = () =>
       startController({
         ...common,
         modelDir: options.modelDir ?? demoModelDir,
         nodeCount: options.nodes,
+        planning: options.planning,
         agents: options.byAddress ? agents.map(({ port }) => ({ host: '127.0.0.1', port })) : [],
         cluster,
         home: controllerHome,

@@ -173,7 +173,7 @@ export class HandController {
 
   ask(requestId: string, promptIds: number[], options: Partial<GenerateRequest> = {}): void {
     const request = { requestId, promptIds, maxTokens: 400, stopIds: [1], sampling: GREEDY, ...options };
-    this.send(this.#nodes[0] as number, { kind: 'generate', epoch: this.epoch, request });
+    this.send(this.#nodes[0] as number, { kind: 'generate', epoch: this.epoch, request, serial: 1 });
   }
 
   /** What came of a request in the present epoch. */

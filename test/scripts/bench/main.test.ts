@@ -8,9 +8,9 @@ const MAIN = fileURLToPath(new URL('../../../scripts/bench/main.js', import.meta
 const bench = (...args: string[]) => execaNode(MAIN, args, { reject: false, timeout: 30_000 });
 
 test('a suite that does not exist is named, with those that do', async () => {
-  const { exitCode, stderr, stdout } = await bench('engines');
+  const { exitCode, stderr, stdout } = await bench('motors');
   assert.equal(exitCode, 2);
-  assert.match(stderr, /"engines".*api, cluster, engine, faults, long/);
+  assert.match(stderr, /"motors".*api, cluster, engine, engines, faults, long/);
   assert.equal(stdout, '');
 });
 

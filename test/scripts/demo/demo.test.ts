@@ -143,7 +143,7 @@ test(
     const [given] = order(demo, / given/);
     assert.match(
       given ?? '',
-      /--host 127\.0\.0\.1 --port 0 --nodes 2 --model .*\/a-model --cluster demo-[0-9a-f]{8} --interface 127\.0\.0\.1 --agent 127\.0\.0\.1:\d+ --agent 127\.0\.0\.1:\d+ as$/,
+      /--host 127\.0\.0\.1 --port 0 --nodes 2 --model .*\/a-model --cluster demo-[0-9a-f]{8} --interface 127\.0\.0\.1 --engine node-mlx --agent 127\.0\.0\.1:\d+ --agent 127\.0\.0\.1:\d+ as$/,
     );
   },
 );

@@ -31,6 +31,7 @@ const { values } = parseArgs({
     model: { type: 'string' },
     agent: { type: 'string', multiple: true, default: [] },
     controller: { type: 'string' },
+    engine: { type: 'string' },
   },
 });
 const faults: Record<string, Fault> = JSON.parse(process.env.FAKE_FAULTS ?? '{}');
