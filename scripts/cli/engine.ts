@@ -19,7 +19,11 @@ export function engineCommand(exit: (code: number) => void): Command {
         'machine by `install`, or on every node by a controller that is started with --engine mlx-distributed.',
     )
     .addCommand(installCommand(exit))
-    .addCommand(listCommand(exit));
+    .addCommand(listCommand(exit))
+    .addHelpText(
+      'after',
+      `\nExamples:\n  espalier engine install ${ENGINE}\n  espalier engine list\n${EXIT_CODES}`,
+    );
 }
 
 function installCommand(exit: (code: number) => void): Command {

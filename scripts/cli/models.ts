@@ -65,7 +65,7 @@ ${EXIT_CODES}`,
 }
 
 function listCommand(exit: Exit): Command {
-  return common(new Command('list').description('Lists the stored models and where their files are.'))
+  return common('list', 'show the stored models and where their files are', ['list', 'list --available'])
     .option('--available', 'list what could be pulled, and what fits this cluster, best first')
     .action(async (options: Options & { available?: boolean }) => {
       const { url, askModels, text } = await tools(options);
@@ -81,7 +81,7 @@ function listCommand(exit: Exit): Command {
 }
 
 function searchCommand(exit: Exit): Command {
-  return common(new Command('search').description('Searches the hub for models of MLX.'))
+  return common('search', 'search the hub for models of MLX', ['search deepseek r1 distill'])
     .argument('<words...>', 'words of the name')
     .action(async (words: string[], options: Options) => {
       const { url, askModels, text } = await tools(options);
@@ -93,9 +93,11 @@ function searchCommand(exit: Exit): Command {
 }
 
 function pullCommand(exit: Exit): Command {
-  return common(
-    new Command('pull').description('Fetches a model to the nodes; a pull that ended early goes on.'),
-  )
+  return common('pull', 'fetch a model to the nodes; a pull that ended early goes on', [
+    'pull mlx-community/DeepSeek-R1-0528-4bit --replicas 2',
+    'pull /Volumes/models/DeepSeek-R1-4bit --node studio-1',
+    'pull mlx-community/DeepSeek-R1-0528-4bit --cancel',
+  ])
     .argument('<model>', 'organisation/name on the hub, or a folder of a node by its absolute path')
     .option('--revision <name>', 'a branch, a tag or a commit (default: main); it is pinned to its commit')
     .option('--node <name>', 'the node that has the folder, or that asks the hub first')
@@ -123,7 +125,10 @@ function pullCommand(exit: Exit): Command {
 }
 
 function deployCommand(exit: Exit): Command {
-  return common(new Command('use').description('Deploys a stored model in the place of the present one.'))
+  return common('use', 'deploy a stored model in the place of the present one', [
+    'use DeepSeek-R1-0528-4bit --dry-run',
+    'use DeepSeek-R1-0528-4bit',
+  ])
     .argument('<model>', 'as `espalier models list` shows it')
     .option('--dry-run', 'only say what it would cost')
     .option('--no-wait', 'begin it and end')
@@ -146,11 +151,9 @@ function deployCommand(exit: Exit): Command {
 }
 
 function verifyCommand(exit: Exit): Command {
-  return common(
-    new Command('verify').description(
-      'Reads every file of a model on every node; what is damaged is fetched anew.',
-    ),
-  )
+  return common('verify', 'read every file of a model on every node; what is damaged is fetched anew', [
+    'verify DeepSeek-R1-0528-4bit',
+  ])
     .argument('<model>', 'as `espalier models list` shows it')
     .action(async (model: string, options: Options) => {
       const { url, askModels } = await tools(options);
@@ -162,9 +165,9 @@ function verifyCommand(exit: Exit): Command {
 }
 
 function removeCommand(exit: Exit): Command {
-  return common(
-    new Command('rm').description('Removes a model from all connected nodes, for other tools, too.'),
-  )
+  return common('rm', 'remove a model from all connected nodes, for other tools, too', [
+    'rm DeepSeek-R1-0528-4bit',
+  ])
     .argument('<model>', 'as `espalier models list` shows it')
     .action(async (model: string, options: Options) => {
       const { url, askModels, text } = await tools(options);
@@ -179,8 +182,14 @@ function removeCommand(exit: Exit): Command {
     });
 }
 
-function common(command: Command): Command {
-  return command.addOption(controllerOption()).option('--json', 'print one JSON object');
+function common(name: string, summary: string, examples: readonly string[]): Command {
+  const shown = examples.map((example) => `  espalier models ${example}\n`).join('');
+  return new Command(name)
+    .summary(summary)
+    .description(`${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`)
+    .addOption(controllerOption())
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', `\nExamples:\n${shown}${EXIT_CODES}`);
 }
 
 async function tools({ controller }: Options) {

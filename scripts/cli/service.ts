@@ -114,7 +114,7 @@ function logsCommand(exit: (code: number) => void): Command {
     .summary('show what a service said')
     .description('Prints the last lines of the log of the agent or the controller.')
     .addArgument(new Argument('[name]', 'whose log').choices(NAMES).default('agent'))
-    .option('-n, --lines <count>', 'so many lines', parseLineCount, 40)
+    .option('--lines <count>', 'so many lines', parseLineCount, 40)
     .option('-f, --follow', 'go on with what comes')
     .addHelpText(
       'after',

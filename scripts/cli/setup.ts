@@ -21,7 +21,7 @@ interface Options {
   agent?: string[];
   nodes?: number;
   codes?: string;
-  fix?: string[];
+  change?: string[];
   model?: string;
   question?: string;
   unattended?: boolean;
@@ -56,7 +56,7 @@ export function setupCommand(exit: (code: number) => void): Command {
     )
     .option('-n, --nodes <count>', 'nodes to wait for, this one counted', parseNodeCount)
     .option('--codes <->', 'read the codes of nodes from standard input, a line `NAME CODE` each')
-    .option('--fix <ids>', 'make these changes of the system without asking; `all` for each', parseNames)
+    .option('--change <ids>', 'make these changes of the system without asking; `all` for each', parseNames)
     .option('-m, --model <model>', 'the id of a model of this machine, or its folder')
     .option('--question <text>', 'the first question')
     .option('--unattended', 'ask nothing: options and defaults answer')
@@ -159,7 +159,7 @@ const MAX_CODES_BYTES = 64 * 1024;
 const CODES_TIMEOUT_MS = 10_000;
 
 /** @throws EspalierError bad_option */
-async function readFlags({ nodes, codes, fix = [] }: Options): Promise<SetupFlags> {
+async function readFlags({ nodes, codes, change = [] }: Options): Promise<SetupFlags> {
   if (codes !== undefined && codes !== '-') {
     throw new EspalierError(
       'bad_option',
@@ -173,7 +173,7 @@ async function readFlags({ nodes, codes, fix = [] }: Options): Promise<SetupFlag
     if (line.trim() === '') return [];
     throw new EspalierError('bad_option', '--codes: a line is no `NAME CODE`, like `studio-2 1234-5678`');
   });
-  return { nodes, codes: new Map(pairs), fix: fix.includes('all') ? 'all' : fix };
+  return { nodes, codes: new Map(pairs), fix: change.includes('all') ? 'all' : change };
 }
 
 async function readAll(): Promise<string> {

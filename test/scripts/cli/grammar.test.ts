@@ -11,6 +11,10 @@ const WITHOUT_JSON: Record<string, string> = {
   controller: 'it runs until it is ended',
   agent: 'it runs until it is ended; --show-code prints a code alone',
   completion: 'what it prints is a program already',
+  setup: 'it is a conversation; what came of it is told by `status --json` and `service status --json`',
+  'service install': 'it shows commands and asks; `service status --json` tells what came of it',
+  'service logs': 'what it prints are lines of a log',
+  'service uninstall': 'it shows commands and asks; `service status --json` tells what came of it',
 };
 
 const CODES = new Set<number>([...Object.values(EXIT), 130]);
@@ -122,7 +126,16 @@ test('no command is missing: the list is what issue and documentation promise', 
       'incidents',
       'trace',
     ],
-    ...['bench', 'key create', 'connect', 'completion'],
+    ...[
+      'bench',
+      'key create',
+      'connect',
+      'completion',
+      'models pull',
+      'engine install',
+      'setup',
+      'service install',
+    ],
   ])
     assert.ok(names.includes(name), name);
 });
