@@ -3,11 +3,9 @@
 // sessions that it belongs to.
 import { asEspalierError } from '../../protocol/errors.ts';
 import { formatRange, type LayerRange } from '../../protocol/plan.ts';
+import { Answers, type DrawnRow, type DrawnStep } from './answers.ts';
 import { ALL, mx, type Tensor } from './mlx.ts';
-import { type Draw, type Drawn, sample } from './sampler.ts';
-import { LogitAdjuster } from './sampling/adjuster.ts';
-import { type GrammarGuide, GrammarGuides } from './sampling/grammar-guide.ts';
-import { type Fault, type KvStore, type OpenOp, type SessionLimits, Sessions } from './sessions.ts';
+import { type Fault, type KvStore, type SessionLimits, Sessions } from './sessions.ts';
 import { type LayersOptions, StageLayers } from './stage-layers.ts';
 import { LAYERWISE_FROM_TOKENS, type Row, type SessionOp, type StageModel, tokenCount } from './step.ts';
 
@@ -24,28 +22,7 @@ export interface Ran {
   faults: Fault[];
 }
 
-/** What the last stage says of a sampled row. */
-export interface Sampled {
-  session: number;
-  requestId: string;
-  index: number;
-  token: number;
-  finish: 'stop' | 'length' | null;
-  /** where the request asked for log probabilities */
-  logprobs?: Drawn['logprobs'];
-  /** with the first token that is drawn here: tokens whose KV was there already */
-  cachedTokens?: number;
-}
-
-/** What the last stage remembers of a request. */
-interface Answer {
-  open: OpenOp;
-  generated: number;
-  /** what the request does to its logits, if anything */
-  adjuster: LogitAdjuster | undefined;
-  /** what holds it to its grammar, if it has one */
-  guide: Promise<GrammarGuide> | undefined;
-}
+export type { Sampled } from './answers.ts';
 
 export class Engine {
   readonly vocabSize: number;
@@ -53,16 +30,15 @@ export class Engine {
   readonly #options: EngineOptions;
   readonly #layers: StageLayers;
   readonly #sessions: Sessions;
-  /** last stage only, by session */
-  readonly #answers = new Map<number, Answer>();
-  readonly #guides: GrammarGuides;
+  /** last stage only */
+  readonly #answers: Answers;
   #anticipated: { rows: readonly Row[]; prepared: unknown } | undefined;
 
   private constructor(layers: StageLayers, options: EngineOptions) {
     this.vocabSize = layers.config.vocab_size;
     this.hiddenSize = layers.config.hidden_size;
     this.#options = options;
-    this.#guides = new GrammarGuides(options.modelDir, this.vocabSize);
+    this.#answers = new Answers(options.modelDir, this.vocabSize);
     this.#layers = layers;
     // whatever layers this stage has now
     const kv: KvStore = {
@@ -131,7 +107,7 @@ export class Engine {
   /** Forgets all sessions with their KV. */
   forget(): void {
     this.#sessions.clear();
-    for (const session of [...this.#answers.keys()]) this.#endAnswer(session);
+    this.#answers.endAll();
     this.#anticipated = undefined;
   }
 
@@ -143,37 +119,33 @@ export class Engine {
   apply(ops: readonly SessionOp[]): Fault[] {
     return ops.flatMap((op) => {
       if (op.op === 'sync') {
-        for (const session of [...this.#answers.keys()]) this.#endAnswer(session);
+        this.#answers.endAll();
         return this.#sessions.sync(op.sessions);
       }
       const fault = this.#sessions.apply(op);
-      if (op.op === 'trim') this.#forgetCached(op.session);
-      else this.#endAnswer(op.session);
-      if (this.isLast && op.op === 'open' && !fault) this.#beginAnswer(op);
+      if (op.op !== 'trim') this.#answers.end(op.session);
+      else if (op.length === 0) this.#answers.forgetCached(op.session);
+      if (this.isLast && op.op === 'open' && !fault) this.#answers.begin(op);
       return fault ?? [];
     });
   }
 
-  #beginAnswer(open: OpenOp): void {
-    const { generated } = open;
-    const guide =
-      open.grammar &&
-      this.#guides.open(open.grammar, open.stopIds).then((begun) => {
-        for (const id of generated?.ids ?? []) begun.note(id);
-        return begun;
-      });
-    // whoever draws for it learns it as well
-    guide?.catch(() => undefined);
-    const adjuster = LogitAdjuster.of(open, this.vocabSize);
-    this.#answers.set(open.session, { open, generated: generated?.count ?? 0, adjuster, guide });
+  /** Guesses of a session from a position on are wrong: what is not computed of them yet need not be. */
+  cancelGuesses(session: number, position: number): void {
+    this.#sessions.cancelGuesses(session, position);
   }
 
-  #endAnswer(session: number): void {
-    this.#answers.get(session)?.guide?.then(
-      (guide) => guide[Symbol.dispose](),
-      () => undefined,
-    );
-    this.#answers.delete(session);
+  /** The rows that are worth computing after `apply`: all but guesses that are known to be wrong. */
+  worthwhile(rows: readonly Row[]): readonly Row[] {
+    if (rows.every(({ guess }) => guess === undefined)) return rows;
+    const taken = new Set<number>();
+    return rows.filter((row) => {
+      // of a guess behind another one of this step the last stage knows when it has drawn that one's token
+      const isOpen = !this.isLast || taken.has(row.session) || this.#answers.isRight(row);
+      const isTaken = row.guess === undefined || (isOpen && !this.#sessions.isCancelled(row));
+      if (isTaken) taken.add(row.session);
+      return isTaken;
+    });
   }
 
   /**
@@ -212,10 +184,16 @@ export class Engine {
       const finite = (sums.tolist() as number[]).map(Number.isFinite);
       if (!finite.includes(false)) return { hidden, faults: [] };
       let begin = 0;
-      const faults = rows.flatMap(({ session, count }) => {
+      const faults = rows.flatMap(({ session, position, count, guess }) => {
         const isSound = !finite.slice(begin, begin + count).includes(false);
         begin += count;
-        return isSound ? [] : (this.#sessions.fail(session, 'engine_failed', this.#notFinite()) ?? []);
+        if (isSound) return [];
+        // a guess that nobody needs must not end a request: should it be right, its row is sent again as a real one
+        if (guess !== undefined) {
+          this.#sessions.cancelGuesses(session, position);
+          return [];
+        }
+        return this.#sessions.fail(session, 'engine_failed', this.#notFinite()) ?? [];
       });
       const places = this.#soundPlaces(rows);
       const part = places.length > 0 ? mx.take(hidden, mx.array(places, mx.int32), 0) : undefined;
@@ -286,75 +264,38 @@ export class Engine {
 
   /** The logits of the last token of each sampling row, [sampling rows, vocabulary]; undefined when there is none. */
   logits(rows: readonly Row[], hidden: Tensor): Tensor | undefined {
-    const places: number[] = [];
-    let end = 0;
-    for (const row of rows) {
-      end += row.count;
-      if (row.sample) places.push(end - 1);
-    }
-    if (places.length === 0) return undefined;
-    const all = places.length === end;
-    const [first] = places;
-    const one = places.length === 1 ? mx.Slice(first, (first as number) + 1) : mx.array(places, mx.int32);
+    const places = samplingRows(rows).map(({ place }) => place);
+    return places.length > 0 ? this.#logitsAt(places, hidden) : undefined;
+  }
+
+  /** @param places at least one */
+  #logitsAt(places: readonly number[], hidden: Tensor): Tensor {
+    const [first] = places as [number];
+    const all = places.length === hidden.shape[0];
+    const one = places.length === 1 ? mx.Slice(first, first + 1) : mx.array([...places], mx.int32);
     return this.#model.head(all ? hidden : hidden.index(one, ALL));
   }
 
-  /** Last stage: draws the next token of each sampling row whose session is sound. */
-  async sample(rows: readonly Row[], hidden: Tensor): Promise<{ sampled: Sampled[]; faults: Fault[] }> {
-    const wanted = rows.filter((row) => row.sample);
-    const faults: Fault[] = [];
-    const sampled: Sampled[] = [];
+  /** Last stage: draws the next token of each sampling row whose session is sound, and whose guess was right. */
+  async sample(rows: readonly Row[], hidden: Tensor): Promise<DrawnStep> {
+    const wanted = samplingRows(rows);
+    const step: DrawnStep = { sampled: [], faults: [] };
     try {
-      const logits = this.logits(rows, hidden);
-      if (!logits) return { sampled, faults };
-      const answers = wanted.map((row) => this.#answers.get(row.session));
-      const draws = await Promise.all(answers.map((answer) => this.#drawOf(answer, faults)));
-      const drawn = await sample(logits, draws, this.#options.settle);
-      for (const [i, { session }] of wanted.entries()) {
-        const answer = answers[i];
-        const token = drawn[i];
-        if (!answer || this.#sessions.isFaulty(session)) continue;
-        if (token) sampled.push(await this.#advance(answer, token));
-        else faults.push(...toList(this.#sessions.fail(session, 'engine_failed', this.#notFinite())));
-      }
-      return { sampled, faults };
+      await this.#answers.draw(wanted, step, {
+        logitsOf: (places) => this.#logitsAt(places, hidden),
+        isFaulty: (session) => this.#sessions.isFaulty(session),
+        fail: (session, why) => this.#sessions.fail(session, 'engine_failed', why),
+        notFinite: () => this.#notFinite(),
+        settle: this.#options.settle,
+      });
     } catch (error) {
-      return { sampled, faults: [...faults, ...this.#failAll(wanted, error)] };
+      const failed = this.#failAll(
+        wanted.map(({ row }) => row),
+        error,
+      );
+      step.faults.push(...failed);
     }
-  }
-
-  /** A session that pauses before its first token computes its whole prompt: nothing of it was saved. */
-  #forgetCached(session: number): void {
-    const answer = this.#answers.get(session);
-    if (answer) answer.open = { ...answer.open, from: undefined };
-  }
-
-  /** A row without an answer is drawn like a greedy one, and the token is not used. */
-  async #drawOf(answer: Answer | undefined, faults: Fault[]): Promise<Draw> {
-    if (!answer) return { sampling: { temperature: 0, topP: 1, seed: 0 }, index: 0 };
-    const { open, generated: index, adjuster, guide } = answer;
-    const draw: Draw = { sampling: open.sampling, index, adjuster };
-    if (!guide || this.#sessions.isFaulty(open.session)) return draw;
-    try {
-      return { ...draw, allowed: await (await guide).allowed() };
-    } catch (error) {
-      const message = `the answer cannot be held to its format: ${asEspalierError(error).message}`;
-      faults.push(...toList(this.#sessions.fail(open.session, 'engine_failed', message)));
-      return draw;
-    }
-  }
-
-  async #advance(answer: Answer, { token, logprobs }: Drawn): Promise<Sampled> {
-    const { open, adjuster, guide } = answer;
-    const { session, requestId, stopIds, maxTokens, from } = open;
-    const index = answer.generated++;
-    adjuster?.note(token);
-    (await guide)?.note(token);
-    const finish = stopIds.includes(token) ? 'stop' : answer.generated >= maxTokens ? 'length' : null;
-    const sampled: Sampled = { session, requestId, index, token, finish };
-    if (logprobs) sampled.logprobs = logprobs;
-    if (index === (open.generated?.count ?? 0) && from) sampled.cachedTokens = from.length;
-    return sampled;
+    return step;
   }
 
   /** Finds what MLX would not survive. @returns the faults that are new */
@@ -368,11 +309,14 @@ export class Engine {
         : 'token ids, which go to the first stage only,';
     if (wrong) return this.#failAll(rows, `${wrong} for rows of ${tokens} tokens`);
     let begin = 0;
+    const lengths = new Map<number, number>();
     return rows.flatMap((row) => {
+      const length = lengths.get(row.session);
+      lengths.set(row.session, row.position + row.count);
       const ids = Array.isArray(input) ? input.slice(begin, begin + row.count) : [];
       begin += row.count;
       const strange = ids.find((id: number) => !Number.isInteger(id) || id < 0 || id >= this.vocabSize);
-      if (strange === undefined) return this.#sessions.check(row) ?? [];
+      if (strange === undefined) return this.#sessions.check(row, length) ?? [];
       const message = `token id ${strange} is not in the vocabulary of ${this.vocabSize}`;
       return this.#sessions.fail(row.session, 'engine_failed', message) ?? [];
     });
@@ -390,6 +334,11 @@ export class Engine {
   }
 }
 
-function toList<T>(item: T | undefined): T[] {
-  return item === undefined ? [] : [item];
+/** The sampling rows, each with the place of its last token among those of the step. */
+function samplingRows(rows: readonly Row[]): DrawnRow[] {
+  let end = 0;
+  return rows.flatMap((row) => {
+    end += row.count;
+    return row.sample ? { row, place: end - 1 } : [];
+  });
 }

@@ -40,6 +40,8 @@ export class Sessions {
   readonly #stage: () => string;
   readonly #sessions = new Map<number, Session>();
   readonly #faulty = new Set<number>();
+  /** guesses of a session from this position on are wrong, until it is trimmed */
+  readonly #cancelled = new Map<number, number>();
 
   constructor(limits: SessionLimits, kv: KvStore, stage: () => string) {
     this.#limits = limits;
@@ -62,6 +64,15 @@ export class Sessions {
     return this.#faulty.has(id);
   }
 
+  /** Guesses of a session from this position on are wrong: their rows are not computed, until it is trimmed. */
+  cancelGuesses(id: number, position: number): void {
+    if (this.#sessions.has(id)) this.#cancelled.set(id, Math.min(position, this.#cancelled.get(id) ?? position));
+  }
+
+  isCancelled({ session, position, guess }: Row): boolean {
+    return guess !== undefined && position >= (this.#cancelled.get(session) ?? Number.POSITIVE_INFINITY);
+  }
+
   /** From now on these hold. What exceeds them already is the caller's to end. */
   limit(limits: SessionLimits): void {
     this.#limits = limits;
@@ -72,6 +83,7 @@ export class Sessions {
     for (const id of this.#sessions.keys()) this.#kv.drop(id);
     this.#sessions.clear();
     this.#faulty.clear();
+    this.#cancelled.clear();
   }
 
   /**
@@ -80,6 +92,7 @@ export class Sessions {
    * @returns a fault for each session that cannot be kept, each time that it is asked for
    */
   sync(kept: readonly KeptLength[]): Fault[] {
+    this.#cancelled.clear();
     const ids = new Set(kept.map(({ session }) => session));
     for (const id of [...this.#sessions.keys(), ...this.#faulty]) if (!ids.has(id)) this.#forget(id);
     return kept.flatMap(({ session: id, length }) => {
@@ -116,17 +129,18 @@ export class Sessions {
     return { session: id, requestId: this.#sessions.get(id)?.open?.requestId, code, message };
   }
 
-  /** Finds what is wrong with a row before MLX sees it. @returns the fault that is new with it, if any */
-  check(row: Row): Fault | undefined {
+  /**
+   * Finds what is wrong with a row before MLX sees it.
+   * @param length tokens that its session has when it is computed: those of earlier rows of the step among them
+   * @returns the fault that is new with it, if any
+   */
+  check(row: Row, length = this.#sessions.get(row.session)?.length ?? 0): Fault | undefined {
     const { session: id, position, count } = row;
     const session = this.#sessions.get(id);
     const refuse = (code: ErrorCode, what: string) => this.fail(id, code, `${this.#stage()}: ${what}`);
     if (!session?.open) return refuse('engine_failed', `session ${id} is not open`);
-    if (position !== session.length) {
-      return refuse(
-        'engine_failed',
-        `session ${id} has ${session.length} tokens, a row begins at ${position}`,
-      );
+    if (position !== length) {
+      return refuse('engine_failed', `session ${id} has ${length} tokens, a row begins at ${position}`);
     }
     if (position + count > this.#limits.contextTokens) {
       return refuse(
@@ -181,6 +195,7 @@ export class Sessions {
       this.#forget(id);
       return undefined;
     }
+    if (op.op === 'trim') this.#cancelled.delete(id);
     const session = this.#sessions.get(id);
     if (!session) return `session ${id} is not open`;
     if (op.op === 'keep') {
@@ -195,6 +210,7 @@ export class Sessions {
 
   #forget(id: number): void {
     this.#faulty.delete(id);
+    this.#cancelled.delete(id);
     this.#sessions.delete(id);
     this.#kv.drop(id);
   }

@@ -13,6 +13,11 @@ export interface Row {
   count: number;
   /** whether the last stage draws the token that follows this row's last one */
   sample: boolean;
+  /**
+   * The token that the row is computed with, where nobody has drawn it yet: a guess, always a row of one token that
+   * samples. It counts only if the draw before it gives this token; otherwise the row is as if it had never been sent.
+   */
+  guess?: number | undefined;
 }
 
 /** Where a new session's first tokens come from: KV that the stages hold already. */

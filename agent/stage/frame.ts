@@ -26,14 +26,17 @@ import { decodeIdSet, encodeIdSet } from './id-set.ts';
 /** `ESPL` */
 const MAGIC = 0x4c505345;
 const HEADER_BYTES = 32;
-const ROW_BYTES = 12;
+const ROW_BYTES = 16;
 const NO_TOKEN = 0xffffffff;
 /** A stage's number and a token of at most 200 characters, as JSON. */
 const MAX_HELLO_BYTES = 1_024;
 
-const KINDS = ['hello', 'step', 'tokens', 'beat'] as const;
+const KINDS = ['hello', 'step', 'tokens', 'beat', 'cancel'] as const;
 const DTYPES = ['F32', 'BF16', 'F16'] as const satisfies WireDtype[];
 const DTYPE_BYTES = [4, 2, 2] as const;
+/** flags of a row */
+const SAMPLES = 1;
+const IS_GUESS = 2;
 const OUTCOMES = ['next', 'stop', 'length', 'failed'] as const;
 
 /** How a sampled row ended: another token follows, or why none does. */
@@ -79,7 +82,20 @@ export interface BeatFrame {
   busyMs: number;
 }
 
-export type Frame = HelloFrame | StepFrame | TokensFrame | BeatFrame;
+/** Guessed rows of a session from a position on: they are wrong, up to where the session is trimmed. */
+export interface CancelledGuesses {
+  session: number;
+  position: number;
+}
+
+/** Overtakes the steps that wait in a stage: what it names need not be computed there. */
+export interface CancelFrame {
+  kind: 'cancel';
+  epoch: number;
+  guesses: CancelledGuesses[];
+}
+
+export type Frame = HelloFrame | StepFrame | TokensFrame | BeatFrame | CancelFrame;
 
 /** A frame that breaks the format: the hop that sent it is closed with this reason. */
 export class FrameError extends Error {
@@ -160,13 +176,21 @@ export function encodeFrame(frame: Frame, allocate: (length: number) => Buffer =
       token ?? NO_TOKEN,
       0,
       OUTCOMES.indexOf(outcome),
+      NO_TOKEN,
     ]);
     return assemble(frame, { rows, step: frame.step }, allocate);
   }
   // it has no step, whose place its number takes
   if (frame.kind === 'beat') return assemble(frame, { step: Math.ceil(frame.busyMs) }, allocate);
+  if (frame.kind === 'cancel') {
+    const rows = frame.guesses.map(({ session, position }) => [session, position, 0, 0, NO_TOKEN]);
+    return assemble(frame, { rows }, allocate);
+  }
   const { ops, hidden, step } = frame;
-  const rows = frame.rows.map((row) => [row.session, row.position, row.count, row.sample ? 1 : 0]);
+  const rows = frame.rows.map(({ session, position, count, sample, guess }) => {
+    const flags = (sample ? SAMPLES : 0) | (guess === undefined ? 0 : IS_GUESS);
+    return [session, position, count, flags, guess ?? NO_TOKEN];
+  });
   const json = ops.length > 0 ? Buffer.from(JSON.stringify(ops.map(writeOp))) : undefined;
   return assemble(frame, { rows, step, json, hidden }, allocate);
 }
@@ -201,11 +225,12 @@ function assemble(
   const buffer = allocate(HEADER_BYTES + bodyBytes(header));
   writeHeader(buffer, header);
   let at = HEADER_BYTES;
-  for (const [a = 0, b = 0, c = 0, d = 0] of rows) {
+  for (const [a = 0, b = 0, c = 0, d = 0, e = NO_TOKEN] of rows) {
     buffer.writeUInt32LE(a, at);
     buffer.writeUInt32LE(b, at + 4);
     buffer.writeUInt16LE(c, at + 8);
     buffer.writeUInt16LE(d, at + 10);
+    buffer.writeUInt32LE(e, at + 12);
     at += ROW_BYTES;
   }
   if (json) at += json.copy(buffer, at);
@@ -278,8 +303,12 @@ function readBody(header: Header, body: Buffer): Frame {
       body.readUInt32LE(at + 4),
       body.readUInt16LE(at + 8),
       body.readUInt16LE(at + 10),
+      body.readUInt32LE(at + 12),
     ] as const;
   });
+  if (kind === 'cancel') {
+    return { kind, epoch, guesses: rows.map(([session, position]) => ({ session, position })) };
+  }
   if (kind === 'tokens') {
     return {
       kind,
@@ -293,11 +322,12 @@ function readBody(header: Header, body: Buffer): Frame {
     epoch,
     step,
     ops: header.jsonBytes > 0 ? readOps(json) : [],
-    rows: rows.map(([session, position, count, flags]) => ({
+    rows: rows.map(([session, position, count, flags, token]) => ({
       session,
       position,
       count,
-      sample: (flags & 1) === 1,
+      sample: (flags & SAMPLES) !== 0,
+      ...((flags & IS_GUESS) !== 0 && { guess: token }),
     })),
   };
   const bytes = body.subarray(rowsEnd + header.jsonBytes);
@@ -315,6 +345,8 @@ function readSampled(session: number, token: number, code: number): SampledToken
 
 function checkHidden(rows: readonly Row[], header: Header): void {
   if (rows.some((row) => row.count < 1)) throw new FrameError('a row of no tokens');
+  if (rows.some(({ guess, count, sample }) => guess !== undefined && (count > 1 || !sample)))
+    throw new FrameError('a guess that is not a row of one token that samples');
   const tokens = rows.reduce((sum, row) => sum + row.count, 0);
   if (tokens > MAX_STEP_TOKENS)
     throw new FrameError(`${tokens} tokens in a step, at most ${MAX_STEP_TOKENS}`);

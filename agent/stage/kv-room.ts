@@ -73,6 +73,17 @@ export class KvRoom {
     return true;
   }
 
+  /** The same without cost for anybody: from what is free. */
+  growFree(id: number, tokens: number): boolean {
+    return this.#ledger.reserve(id, tokens);
+  }
+
+  /** A session goes on from its first tokens: what was guessed behind them was wrong. */
+  cut(id: number, length: number): void {
+    this.#ledger.shrink(id, length);
+    this.#tell({ op: 'trim', session: id, length });
+  }
+
   /** What is kept, least recently used first. */
   get kept(): KeptSession[] {
     return [...this.#kept.all()];

@@ -6,7 +6,8 @@ import { MAX_CONTINUED_OPENS, MAX_KEPT_SESSIONS } from '../../protocol/limits.ts
 import type { KvUse } from '../../protocol/stage.ts';
 import type { Row, SessionOp, Step } from '../engine/step.ts';
 import { type ChunkLimits, chunkTokens } from './chunk.ts';
-import type { SampledToken } from './frame.ts';
+import type { CancelledGuesses, SampledToken } from './frame.ts';
+import { Guesses, type Verdict } from './guesses.ts';
 import { KvRoom } from './kv-room.ts';
 import { openOp } from './open-op.ts';
 
@@ -22,6 +23,29 @@ export interface SchedulerOptions extends ChunkLimits {
 export interface ScheduledStep extends Step {
   /** the token ids of all rows, in order */
   ids: number[];
+}
+
+/** What became of a running request with a step that came back. */
+export interface Judged {
+  session: number;
+  requestId: string;
+  /** the token that was drawn; undefined where there is none */
+  token: number | undefined;
+  verdict: Verdict;
+  /** it has no session any more */
+  isOver: boolean;
+}
+
+/** A session for which a guess could be sent now. */
+export interface GuessWish {
+  session: number;
+  request: GenerateRequest;
+  /** the prompt and the answer so far */
+  tokens: readonly number[];
+  /** what was guessed behind them already, and is on its way */
+  guessed: readonly number[];
+  /** how many more tokens may be guessed, at least 1 */
+  most: number;
 }
 
 /** Of the sessions, for requests that nobody waits for. */
@@ -40,6 +64,8 @@ interface Session {
   forgottenAt: number;
   /** its next token is on its way */
   isAwaiting: boolean;
+  /** the tokens after `tokens` that were guessed and are on their way; `sent` counts them as well */
+  guesses: Guesses;
 }
 
 export class Scheduler {
@@ -53,6 +79,8 @@ export class Scheduler {
   readonly #decodable: Session[] = [];
   /** sessions that had to give up their KV, which is computed again when there is room */
   readonly #paused: Session[] = [];
+  /** guesses that turned out wrong, of which stages may still have rows to compute */
+  #cancelled: CancelledGuesses[] = [];
   /** what the next step does to sessions */
   readonly #ops: SessionOp[] = [];
   /** the rows of each step that did not come back yet */
@@ -149,10 +177,15 @@ export class Scheduler {
     for (const session of [...this.#sessions.values()]) this.#close(session, true);
   }
 
-  /** A step came back from the last stage. Tokens of sessions that were closed meanwhile are ignored. */
-  complete(step: number, sampled: readonly SampledToken[]): void {
+  /**
+   * A step came back from the last stage. Tokens of sessions that were closed meanwhile are ignored.
+   * @returns what became of the running requests that it was about
+   */
+  complete(step: number, sampled: readonly SampledToken[]): Judged[] {
+    const rows = this.#inFlight.get(step) ?? [];
     this.#settle(step);
     if (step === this.#sync) this.#sync = undefined;
+    const judged: Judged[] = [];
     for (const { session: id, token, outcome } of sampled) {
       const session = this.#sessions.get(id);
       if (!session) {
@@ -160,12 +193,57 @@ export class Scheduler {
         if (outcome === 'failed') this.#kv.spoil(id);
         continue;
       }
-      session.isAwaiting = false;
+      const { requestId } = session.request;
       if (outcome === 'next' && token !== undefined) {
-        session.tokens.push(token);
-        this.#decodable.push(session);
-      } else this.#close(session, outcome !== 'failed');
+        const verdict = this.#take(session, token);
+        judged.push({ session: id, requestId, token, verdict, isOver: false });
+      } else {
+        if (outcome !== 'failed') session.settled = session.tokens.length;
+        judged.push({ session: id, requestId, token, verdict: 'none', isOver: true });
+        this.#close(session, outcome !== 'failed');
+      }
     }
+    this.#sendLostAgain(step, rows);
+    return judged;
+  }
+
+  /** A token was drawn: the row of a right guess is the session's next row, and on its way already. */
+  #take(session: Session, token: number): Verdict {
+    session.settled = session.tokens.length;
+    session.tokens.push(token);
+    const verdict = session.guesses.judge(token);
+    if (verdict === 'right') return verdict;
+    session.isAwaiting = false;
+    this.#decodable.push(session);
+    if (verdict === 'wrong') this.#cutBack(session);
+    return verdict;
+  }
+
+  /** All rows behind the tokens that are known are of no use: what they wrote goes with the next step. */
+  #cutBack(session: Session): void {
+    const { id, settled } = session;
+    session.guesses.clear();
+    session.sent = settled;
+    session.forgottenAt = this.#lastStep;
+    this.#kv.cut(id, settled);
+    this.#cancelled.push({ session: id, position: settled });
+  }
+
+  /** A guess that was right, but that a stage could not compute while it was only a guess: its row is sent as a real one. */
+  #sendLostAgain(step: number, rows: readonly Row[]): void {
+    for (const { session: id, position, guess } of rows) {
+      const session = guess === undefined ? undefined : this.#sessions.get(id);
+      const isLost = session?.isAwaiting && step > session.forgottenAt && position === session.tokens.length - 1;
+      if (!session || !isLost) continue;
+      session.isAwaiting = false;
+      this.#decodable.push(session);
+      this.#cutBack(session);
+    }
+  }
+
+  /** Guesses that turned out wrong since the last call: stages that have not computed their rows need not. */
+  takeCancelled(): CancelledGuesses[] {
+    return this.#cancelled.splice(0);
   }
 
   /** The next step to run now, or undefined when all slots are taken or there is nothing to do. */
@@ -185,6 +263,53 @@ export class Scheduler {
     const step = ++this.#lastStep;
     this.#inFlight.set(step, rows);
     return { step, ops, rows, ids };
+  }
+
+  /**
+   * Whose next token could be guessed now, and sent in a slot that nobody needs: undefined where every slot is taken, or
+   * the streams that are there fill the pipeline themselves. To be asked when `next` gave nothing.
+   */
+  guessWish(): GuessWish | undefined {
+    const { stageCount } = this.#options;
+    const isIdle = this.#sessions.size + this.#waiting.length < stageCount && this.#paused.length === 0;
+    if (!this.#isFree || this.#sync !== undefined || !isIdle) return undefined;
+    let best: GuessWish | undefined;
+    for (const { id, request, tokens, guesses, isAwaiting } of this.#sessions.values()) {
+      const guessed = guesses.ids;
+      // the row of the last guess may draw the last token
+      const most = request.promptIds.length + request.maxTokens - tokens.length - guessed.length - 1;
+      const isBehind = best !== undefined && guessed.length >= best.guessed.length;
+      if (!isAwaiting || most < 1 || isBehind) continue;
+      best = { session: id, request, tokens, guessed, most };
+    }
+    return best;
+  }
+
+  /**
+   * A step of guesses, each a row of its own, behind all that was sent of the session.
+   * @param begin how many tokens and guesses the session had when these were made
+   * @param guesses at least one
+   * @returns undefined where they come too late, or have no room: they are forgotten
+   */
+  nextGuess(id: number, begin: number, guesses: readonly number[]): ScheduledStep | undefined {
+    const session = this.#sessions.get(id);
+    const wish = this.guessWish();
+    if (!session || wish?.session !== id || wish.tokens.length + wish.guessed.length !== begin) return undefined;
+    if (guesses.length > Math.min(wish.most, this.#options.maxRows)) return undefined;
+    if (!this.#kv.growFree(id, begin + guesses.length)) return undefined;
+    const rows = guesses.map(
+      (guess, i): Row => ({ session: id, position: begin + i, count: 1, sample: true, guess }),
+    );
+    for (const guess of guesses) session.guesses.add(guess);
+    session.sent = begin + guesses.length;
+    const step = ++this.#lastStep;
+    this.#inFlight.set(step, rows);
+    return { step, ops: this.#ops.splice(0), rows, ids: [...guesses] };
+  }
+
+  /** Whether a session has a request that runs. */
+  isRunning(session: number): boolean {
+    return this.#sessions.has(session);
   }
 
   /** Whether another step may begin. */
@@ -265,6 +390,7 @@ export class Scheduler {
         settled: sent,
         forgottenAt: 0,
         isAwaiting: false,
+        guesses: new Guesses(),
       };
       this.#sessions.set(id, session);
       this.#prefilling.push(session);
@@ -281,9 +407,10 @@ export class Scheduler {
 
   /** A step is through: what it wrote is in every stage's KV. */
   #settle(step: number): void {
-    for (const { session: id, position, count } of this.#inFlight.get(step) ?? []) {
+    for (const { session: id, position, count, guess } of this.#inFlight.get(step) ?? []) {
       const session = this.#sessions.get(id);
-      if (session && step > session.forgottenAt) session.settled = position + count;
+      // a guess is settled when a token is drawn after it
+      if (session && guess === undefined && step > session.forgottenAt) session.settled = position + count;
     }
     this.#inFlight.delete(step);
   }
@@ -318,9 +445,12 @@ export class Scheduler {
 
   /** Its KV is kept or goes with the next step; steps that are in flight with it end by themselves. */
   #close(session: Session, isSound: boolean): void {
-    const { id, tokens, sent, settled } = session;
+    const { id, tokens, settled } = session;
     this.#sessions.delete(id);
     this.#leaveQueues(session);
+    // stages may hold more or less of what was guessed: here they come to hold the same again
+    if (session.guesses.ids.length > 0) this.#cutBack(session);
+    const { sent } = session;
     this.#kv.end(id, isSound ? tokens.slice(0, settled) : undefined, sent);
   }
 

@@ -3,15 +3,20 @@
 import { EspalierError } from '../../protocol/errors.ts';
 import type { GenerateRequest, RequestFailure, TokenEvent } from '../../protocol/generate.ts';
 import { MAX_QUEUED_FRAMES, MAX_REQUESTS, MAX_ROWS } from '../../protocol/limits.ts';
+import type { GuessStats } from '../../protocol/speculation.ts';
 import type { KvUse, StageSpec } from '../../protocol/stage.ts';
 import type { Engine, Sampled } from '../engine/engine.ts';
 import type { Tensor } from '../engine/mlx.ts';
 import type { Fault } from '../engine/sessions.ts';
 import { type SessionOp, tokenCount } from '../engine/step.ts';
 import { type TensorBytes, wireDtype } from '../engine/tensor-bytes.ts';
-import type { Frame, SampledToken, StepFrame, TokensFrame } from './frame.ts';
+import { withRows } from './fewer-rows.ts';
+import type { CancelFrame, Frame, SampledToken, StepFrame, TokensFrame } from './frame.ts';
 import type { Meter } from './meter.ts';
-import { Scheduler, type SchedulerOptions } from './scheduler.ts';
+import { type ScheduledStep, Scheduler, type SchedulerOptions } from './scheduler.ts';
+import type { GuessSource } from './speculation/source.ts';
+import { Speculator } from './speculation/speculator.ts';
+import { StepCosts } from './speculation/step-costs.ts';
 import type { Tracer } from './tracer.ts';
 
 /** How long a stage is without work before it tidies up. */
@@ -42,6 +47,11 @@ export class StageLoop {
   readonly #outlets: StageOutlets;
   /** first stage only, from `begin` on */
   #scheduler: Scheduler | undefined;
+  /** first stage only, where there is another one and something to guess with */
+  readonly #speculator: Speculator | undefined;
+  readonly #costs = new StepCosts();
+  /** requests were cancelled since the last turn */
+  #hasCancelled = false;
   readonly #frames: (StepFrame | TokensFrame)[] = [];
   #isStopped = false;
   #ended: Promise<void> = Promise.resolve();
@@ -49,13 +59,17 @@ export class StageLoop {
   /** something arrived since the last turn began */
   #news = false;
 
+  /** @param sources what the first stage guesses with; none for no guesses */
   constructor(
     spec: StageSpec,
     engine: Engine,
     bytes: TensorBytes,
     measures: { meter: Meter; tracer: Tracer },
     outlets: StageOutlets,
+    sources: readonly GuessSource[] = [],
   ) {
+    const canGuess = engine.isFirst && spec.stageCount > 1 && sources.length > 0;
+    if (canGuess) this.#speculator = new Speculator(sources, this.#costs, spec.stageCount);
     this.#spec = spec;
     this.#engine = engine;
     this.#bytes = bytes;
@@ -103,14 +117,21 @@ export class StageLoop {
     return this.#scheduler?.kvUse;
   }
 
+  /** First stage only: what was guessed; undefined where nothing ever is. */
+  get guessStats(): GuessStats | undefined {
+    return this.#speculator?.stats;
+  }
+
   cancel(requestId: string): void {
     this.#scheduler?.cancel(requestId);
+    this.#hasCancelled = true;
     this.#notify();
   }
 
   /** First stage only: ends all requests, and keeps their KV. */
   cancelAll(): void {
     this.#scheduler?.cancelAll();
+    this.#hasCancelled = true;
     this.#notify();
   }
 
@@ -118,11 +139,18 @@ export class StageLoop {
   receive(frame: Frame): boolean {
     // of a plan that is no more, or of one that will be no more
     if (frame.epoch !== this.#spec.epoch || this.#isStopped) return true;
+    if (frame.kind === 'cancel') this.#cancelGuesses(frame);
     if (frame.kind !== 'step' && frame.kind !== 'tokens') return true;
     if (this.#frames.length >= MAX_QUEUED_FRAMES) return false;
     this.#frames.push(frame);
     this.#notify();
     return true;
+  }
+
+  /** At once: the steps that wait here, and those on their way after them, need not be computed. */
+  #cancelGuesses(frame: CancelFrame): void {
+    for (const { session, position } of frame.guesses) this.#engine.cancelGuesses(session, position);
+    if (!this.#engine.isLast) this.#outlets.send(frame);
   }
 
   /**
@@ -210,19 +238,51 @@ export class StageLoop {
   }
 
   async #headTurn(scheduler: Scheduler): Promise<boolean> {
-    for (const frame of this.#frames.splice(0)) {
-      if (frame.kind === 'tokens') scheduler.complete(frame.step, frame.sampled);
-    }
+    this.#hear(scheduler);
     const next = scheduler.next();
-    if (!next) return false;
-    const admitted = next.ops.flatMap((op) => (op.op === 'open' ? op.requestId : []));
+    if (!next) return this.#guess(scheduler);
+    await this.#runScheduled(next);
+    return true;
+  }
+
+  /** What came back from the last stage. */
+  #hear(scheduler: Scheduler): void {
+    for (const frame of this.#frames.splice(0)) {
+      if (frame.kind !== 'tokens') continue;
+      const judged = scheduler.complete(frame.step, frame.sampled);
+      this.#speculator?.judged(judged, scheduler.sessionCount, performance.now());
+    }
+    // not where it is cancelled: a source may be in the middle of its text
+    if (this.#hasCancelled) this.#speculator?.sweep((session) => scheduler.isRunning(session));
+    this.#hasCancelled = false;
+    const guesses = scheduler.takeCancelled();
+    if (guesses.length === 0) return;
+    // of what the first stage has sent, only stages between it and the last one, which judges itself, can leave any out
+    if (this.#spec.stageCount > 2) this.#outlets.send({ kind: 'cancel', epoch: this.#spec.epoch, guesses });
+  }
+
+  /** Nothing real is to be done: a guess may take the slot. @returns whether anything was done */
+  async #guess(scheduler: Scheduler): Promise<boolean> {
+    const wish = this.#speculator && scheduler.guessWish();
+    const speculator = this.#speculator;
+    if (!speculator || !wish) return false;
+    const guess = await speculator.guess(wish);
+    if (guess === undefined) return false;
+    if (guess === 'working' || this.#isStopped) return true;
+    // guessing takes time: what came meanwhile goes first
+    this.#hear(scheduler);
+    const next = scheduler.next() ?? scheduler.nextGuess(guess.session, guess.begin, guess.ids);
+    if (!next) return true;
+    if (next.rows.some((row) => row.guess !== undefined)) speculator.sent(guess);
+    await this.#runScheduled(next);
+    return true;
+  }
+
+  #runScheduled({ step, ops, rows, ids }: ScheduledStep): Promise<void> {
+    const admitted = ops.flatMap((op) => (op.op === 'open' ? op.requestId : []));
     // before they are computed: what breaks in it must be known to be theirs
     if (admitted.length > 0) this.#outlets.admitted(admitted);
-    await this.#runStep(
-      { kind: 'step', epoch: this.#spec.epoch, step: next.step, ops: next.ops, rows: next.rows },
-      next.ids,
-    );
-    return true;
+    return this.#runStep({ kind: 'step', epoch: this.#spec.epoch, step, ops, rows }, ids);
   }
 
   async #turn(): Promise<boolean> {
@@ -241,11 +301,12 @@ export class StageLoop {
     }
   }
 
-  async #compute(frame: StepFrame, ids: readonly number[] | undefined): Promise<void> {
+  async #compute(received: StepFrame, ids: readonly number[] | undefined): Promise<void> {
     const begin = performance.now();
+    this.#tracer.begin(received.step, received.rows);
+    const faults = this.#engine.apply(received.ops);
+    const frame = withRows(received, this.#engine.worthwhile(received.rows));
     const { rows } = frame;
-    this.#tracer.begin(frame.step, rows);
-    const faults = this.#engine.apply(frame.ops);
     this.#tracer.mark('compute');
     let hidden: Tensor | undefined;
     if (rows.length > 0) {
@@ -255,8 +316,10 @@ export class StageLoop {
     }
     if (this.#engine.isLast) await this.#answer(frame, hidden, faults);
     else this.#pass(frame, hidden, faults);
-    this.#meter.step(rows, performance.now() - begin);
+    const ms = performance.now() - begin;
+    this.#meter.step(rows, ms);
     if (rows.length > 0 && rows.every((row) => row.count === 1)) {
+      this.#costs.note(rows.length, ms);
       this.#engine.anticipate(rows.map((row) => ({ ...row, position: row.position + 1 })));
     }
     this.#tracer.end();
@@ -270,18 +333,23 @@ export class StageLoop {
   }
 
   /** To the next stage; what was found wrong here, it must know as well. */
-  #pass({ kind, epoch, step, ops, rows }: StepFrame, hidden: Tensor | undefined, faults: Fault[]): void {
+  #pass(
+    { kind, epoch, step, ops, rows }: StepFrame,
+    hidden: Tensor | undefined,
+    faults: Fault[],
+  ): void {
     const checked = hidden && this.#engine.check(rows, hidden);
     this.#tracer.mark('compute'); // evaluated: what follows is copying
     const known = new Set(ops.map((op) => (op.op === 'fail' ? op.session : undefined)));
     const found = [...faults, ...(checked?.faults ?? [])].filter(({ session }) => !known.has(session));
-    const frame: StepFrame = { kind, epoch, step, ops: [...ops, ...found.map(failOp)], rows };
+    const frame: StepFrame = { kind, epoch, step, ops: [...ops, ...found.map(failOp)], rows: [...rows] };
     if (checked) {
       const width = checked.hidden.shape[1] as number;
       const bytes = this.#bytes.read(checked.hidden);
       frame.hidden = { dtype: wireDtype(checked.hidden), width, bytes };
     }
-    this.#outlets.send(frame);
+    // without guesses that were found to be of no use just now
+    this.#outlets.send(withRows(frame, this.#engine.worthwhile(rows)));
   }
 
   /** Last stage: draws the tokens, sends them to the first stage and only then tells the agent. */

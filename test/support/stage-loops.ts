@@ -8,6 +8,7 @@ import { encodeFrame, type Frame, FrameReader } from '../../agent/stage/frame.ts
 import { Meter } from '../../agent/stage/meter.ts';
 import { makeScratchDir } from '../../agent/stage/scratch.ts';
 import { StageLoop } from '../../agent/stage/stage-loop.ts';
+import type { GuessSource } from '../../agent/stage/speculation/source.ts';
 import { Tracer } from '../../agent/stage/tracer.ts';
 import type { FinishReason, GenerateRequest, RequestFailure, TokenEvent } from '../../protocol/generate.ts';
 import type { StageSpec } from '../../protocol/stage.ts';
@@ -22,6 +23,8 @@ const LAYERS = 12;
 export interface RingOptions extends Partial<Pick<StageSpec, 'contextTokens' | 'kvTokens' | 'maxSessions'>> {
   /** sees, and may change, each frame on its way out of a stage */
   onFrame?: (frame: Frame, fromStage: number) => void;
+  /** what the first stage guesses with */
+  sources?: readonly GuessSource[];
 }
 
 export interface Outcome {
@@ -80,7 +83,7 @@ export class LoopRing {
         stepEnds: () => undefined,
       };
       ring.engines.push(engine);
-      const loop = new StageLoop(spec, engine, bytes, measures, outlets);
+      const loop = new StageLoop(spec, engine, bytes, measures, outlets, options.sources);
       loop.begin(false);
       ring.loops.push(loop);
       ring.#bytes.push(bytes);

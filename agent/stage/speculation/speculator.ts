@@ -1,0 +1,173 @@
+// Guesses for the streams of one head stage: asks for each stream the source that has been right most often, stops where
+// guessing does not pay, and counts. It sends nothing: which guesses become rows, the scheduler decides.
+import type { GuessSourceName, GuessStats } from '../../../protocol/speculation.ts';
+import type { GuessWish, Judged } from '../scheduler.ts';
+import { Gate, type Unguessed } from './gate.ts';
+import type { GuessContext, GuessSource } from './source.ts';
+import type { StepCosts } from './step-costs.ts';
+import { Yields } from './yields.ts';
+
+/** Now and then a source is asked before the best one, where only that tells what it would be worth. */
+const OTHER_EVERY = 24;
+
+interface Stream {
+  requestId: string;
+  gate: Gate;
+  yields: Yields;
+  /** the sources of the guesses that are on their way, in order */
+  onTheirWay: GuessSourceName[];
+  sent: number;
+  kept: number;
+  source: GuessSourceName | null;
+  /** what a source that was not asked would have said, for the place `at` behind the token `before` */
+  unasked: { source: GuessSourceName; at: number; before: number | undefined; token: number } | undefined;
+}
+
+/** Guesses for a session, and how many tokens and guesses it had when they were made. */
+export interface Guessed {
+  session: number;
+  begin: number;
+  ids: readonly number[];
+  source: GuessSourceName;
+}
+
+export class Speculator {
+  readonly #sources: readonly GuessSource[];
+  readonly #costs: StepCosts;
+  readonly #stageCount: number;
+  readonly #streams = new Map<number, Stream>();
+  readonly #unguessed: Unguessed = { known: undefined };
+  readonly #totals = new Map<GuessSourceName, { sent: number; kept: number }>();
+  #asked = 0;
+
+  /** @param sources at least one */
+  constructor(sources: readonly GuessSource[], costs: StepCosts, stageCount: number) {
+    this.#sources = sources;
+    this.#costs = costs;
+    this.#stageCount = stageCount;
+    for (const { name } of sources) this.#totals.set(name, { sent: 0, kept: 0 });
+  }
+
+  /**
+   * Guesses what a session's wish is for.
+   * @returns `working` where a source needs another turn; undefined where nothing should be guessed
+   */
+  async guess(wish: GuessWish): Promise<Guessed | 'working' | undefined> {
+    const { session, request, tokens, guessed } = wish;
+    const stream = this.#streamOf(wish);
+    if (!stream.gate.isOpen) return undefined;
+    const context = { session, request, tokens, guessed };
+    const begin = tokens.length + guessed.length;
+    const ranked = this.#order(stream);
+    await this.#tryUnasked(stream, ranked, context);
+    let isWorking = false;
+    for (const source of ranked) {
+      const rows = this.#costs.rows(stream.yields.of(source.name), this.#stageCount);
+      const ids = await source.guess(context, Math.min(wish.most, rows));
+      if (ids === 'working') {
+        isWorking = true;
+        continue;
+      }
+      // behind the end of an answer there is nothing to guess
+      const end = ids.findIndex((id) => request.stopIds.includes(id));
+      const some = end < 0 ? ids : ids.slice(0, end);
+      if (some.length > 0) return { session, begin, ids: some, source: source.name };
+    }
+    return isWorking ? 'working' : undefined;
+  }
+
+  /** Looks whether the free source that is not the best was right, and asks it for the next place. */
+  async #tryUnasked(stream: Stream, ranked: readonly GuessSource[], context: GuessContext): Promise<void> {
+    const { tokens, guessed } = context;
+    const last = stream.unasked;
+    if (last && last.at >= tokens.length) return;
+    if (last && tokens[last.at - 1] === last.before)
+      stream.yields.note(last.source, tokens[last.at] === last.token);
+    stream.unasked = undefined;
+    const source = ranked.slice(1).find(({ isFree }) => isFree);
+    const ids = await source?.guess(context, 1);
+    const token = ids === 'working' ? undefined : ids?.[0];
+    if (!source || token === undefined) return;
+    const before = guessed.at(-1) ?? tokens.at(-1);
+    stream.unasked = { source: source.name, at: tokens.length + guessed.length, before, token };
+  }
+
+  /** These guesses are on their way. */
+  sent({ session, ids, source }: Guessed): void {
+    const stream = this.#streams.get(session);
+    if (!stream) return;
+    for (const _ of ids) stream.onTheirWay.push(source);
+  }
+
+  /** A step came back. @param streams that run */
+  judged(all: readonly Judged[], streams: number, nowMs: number): void {
+    for (const { session, verdict, isOver } of all) {
+      const stream = this.#streams.get(session);
+      if (!stream) continue;
+      if (verdict !== 'none') this.#count(stream, verdict === 'right');
+      stream.gate.token(verdict, streams, nowMs);
+      if (isOver) this.forget(session);
+    }
+  }
+
+  /** Forgets a session. */
+  forget(session: number): void {
+    for (const source of this.#sources) source.forget(session);
+    this.#streams.delete(session);
+  }
+
+  /** Forgets those that do not run any more. */
+  sweep(isRunning: (session: number) => boolean): void {
+    for (const session of [...this.#streams.keys()]) if (!isRunning(session)) this.forget(session);
+  }
+
+  get stats(): GuessStats {
+    return {
+      totals: [...this.#totals].map(([source, { sent, kept }]) => ({ source, sent, kept })),
+      requests: [...this.#streams.values()].map(({ requestId, sent, kept, source, gate }) => {
+        return { requestId, sent, kept, source, gain: gate.isOpen ? gate.gain : null };
+      }),
+    };
+  }
+
+  #count(stream: Stream, isRight: boolean): void {
+    const [source] = stream.onTheirWay;
+    if (source === undefined) return;
+    stream.yields.note(source, isRight);
+    const total = this.#totals.get(source) as { sent: number; kept: number };
+    // of a wrong one all that were sent behind it are lost with it
+    const sent = isRight ? 1 : stream.onTheirWay.length;
+    stream.onTheirWay = stream.onTheirWay.slice(sent);
+    stream.source = source;
+    stream.sent += sent;
+    total.sent += sent;
+    if (!isRight) return;
+    stream.kept += 1;
+    total.kept += 1;
+  }
+
+  /** The best one first; now and then the others before it, if they are not looked at anyway. */
+  #order({ yields }: Stream): readonly GuessSource[] {
+    const ranked = yields.ranked(this.#sources);
+    this.#asked += 1;
+    const isOthersTurn = this.#asked % OTHER_EVERY === 0 && ranked.slice(1).some(({ isFree }) => !isFree);
+    return isOthersTurn ? ranked.reverse() : ranked;
+  }
+
+  #streamOf({ session, request }: GuessWish): Stream {
+    const known = this.#streams.get(session);
+    if (known) return known;
+    const stream: Stream = {
+      requestId: request.requestId,
+      gate: new Gate(this.#unguessed),
+      yields: new Yields(),
+      onTheirWay: [],
+      sent: 0,
+      kept: 0,
+      source: null,
+      unasked: undefined,
+    };
+    this.#streams.set(session, stream);
+    return stream;
+  }
+}

@@ -1,0 +1,39 @@
+// The words of speculation: how guessing is chosen, and what is told of guesses. Guesses never change a text.
+import { z } from 'zod';
+
+/** off: none · ngram: from the text so far · draft: by a small model · auto: by whatever there is, the best one first */
+export const SpeculationMode = z.enum(['off', 'ngram', 'draft', 'auto']);
+export type SpeculationMode = z.infer<typeof SpeculationMode>;
+
+export const GuessSourceName = z.enum(['ngram', 'draft']);
+export type GuessSourceName = z.infer<typeof GuessSourceName>;
+
+/** What a deployment guesses with. */
+export const SpeculationSpec = z.object({
+  mode: SpeculationMode,
+  /** the draft's folder in MLX format, on the first stage's own disk; undefined for no draft */
+  draftDir: z.string().min(1).optional(),
+});
+export type SpeculationSpec = z.infer<typeof SpeculationSpec>;
+
+/** Guesses of one request, as far as they are judged. */
+export const RequestGuesses = z.object({
+  /** rows that were sent with a guessed token */
+  sent: z.int().min(0),
+  /** of these, those that were right, each of which saved a token's way through the stages */
+  kept: z.int().min(0),
+  /** where the last one came from */
+  source: GuessSourceName.nullable(),
+  /** measured: the time of a token without guesses over that with them; null where either was not measured */
+  gain: z.number().positive().nullable(),
+});
+export type RequestGuesses = z.infer<typeof RequestGuesses>;
+
+/** What the first stage tells of its guesses. */
+export const GuessStats = z.object({
+  /** since the deployment, by source */
+  totals: z.array(z.object({ source: GuessSourceName, sent: z.int().min(0), kept: z.int().min(0) })),
+  /** of the requests that run now */
+  requests: z.array(RequestGuesses.extend({ requestId: z.string() })),
+});
+export type GuessStats = z.infer<typeof GuessStats>;
