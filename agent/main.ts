@@ -48,6 +48,8 @@ export interface AgentOptions {
   diskReserveBytes?: number | undefined;
   /** where engines are installed: `engines` below ESPALIER_HOME by default */
   enginesDir?: string | undefined;
+  /** what stage workers run: benches give them other sources of guesses; the usual program when undefined */
+  workerProgram?: string | undefined;
 }
 
 export interface RunningAgent {
@@ -68,7 +70,8 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const trust = Membership.open({ home, identity, name: node.name, token, forget, log });
   const enginesDir = options.enginesDir ?? join(home, 'engines');
   const rankHome = { enginesDir, node: node.name };
-  const stages = new StageHost(identity, rankHome, log, (event) => control.send(event));
+  const { workerProgram } = options;
+  const stages = new StageHost(identity, rankHome, log, (event) => control.send(event), undefined, workerProgram);
   const engine = new EngineHost(enginesDir, log, (state) => control.send({ kind: 'engine', engine: state }));
   let machine: FactsWatch | undefined;
   const probes = new ProbeHost(options.host, identity, log, (event) => control.send(event));

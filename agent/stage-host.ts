@@ -31,6 +31,7 @@ export class StageHost {
   readonly #tell: (event: ControlEvent) => void;
   readonly #rankHome: RankHome;
   readonly #graceMs: number;
+  readonly #workerProgram: string | undefined;
   #gpuLimitBytes: number | null = null;
   #stage: Supervisor | undefined;
   /** ends the stage of a controller that does not come back */
@@ -41,6 +42,7 @@ export class StageHost {
   /**
    * @param credentials of this node
    * @param graceMs for how long a stage stays loaded without a controller
+   * @param workerProgram what stage workers run; the usual one when undefined
    */
   constructor(
     credentials: Credentials,
@@ -48,7 +50,9 @@ export class StageHost {
     log: Logger,
     tell: (event: ControlEvent) => void,
     graceMs = CONTROLLER_GRACE_MS,
+    workerProgram?: string,
   ) {
+    this.#workerProgram = workerProgram;
     this.#credentials = credentials;
     this.#log = log;
     this.#rankHome = rankHome;
@@ -137,7 +141,7 @@ export class StageHost {
     };
     const stage: Supervisor = spec.ranks
       ? new RankSupervisor(this.#rankHome, spec, hopHost, this.#log, listener)
-      : new StageSupervisor(spec, hopHost, this.#credentials, this.#log, listener);
+      : new StageSupervisor(spec, hopHost, this.#credentials, this.#log, listener, this.#workerProgram);
     this.#stage = stage;
   }
 

@@ -1,5 +1,6 @@
 // What a controller is started with. It must not know what is made of it.
 import type { HostPort } from '../protocol/node.ts';
+import type { SpeculationMode } from '../protocol/speculation.ts';
 import type { SamplingPins } from './chat-admission.ts';
 import type { Planning } from './planning.ts';
 
@@ -22,6 +23,10 @@ export interface ControllerOptions {
   nodeCount?: number | undefined;
   /** what is wanted of its plans; undefined: as DEFAULT_PLANNING */
   planning?: Planning | undefined;
+  /** how tokens are guessed ahead; undefined: as DEFAULT_SPECULATION */
+  speculation?: SpeculationMode | undefined;
+  /** the folder of a draft model, on every node at the same path; undefined: the model's own, if it has one */
+  draftDir?: string | undefined;
   /** sampling that holds for all requests, whatever clients ask for */
   pins?: SamplingPins | undefined;
   /** agents to dial where Bonjour does not find them */

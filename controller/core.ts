@@ -34,6 +34,7 @@ import { type ClusterNodes, clusterNodes } from './cluster-nodes.ts';
 import type { ControllerOptions } from './config.ts';
 import { Deployer, type ModelPlace } from './deploy.ts';
 import { discover } from './discovery.ts';
+import { GuessCounts } from './guess-counts.ts';
 import { History } from './history.ts';
 import type { Incidents } from './incidents.ts';
 import { Links } from './links/links.ts';
@@ -93,6 +94,7 @@ export class Core {
   readonly #events = new EventLog();
   readonly #history = new History(performance.now());
   readonly #predicted = new PredictedRatesOf();
+  readonly #guesses = new GuessCounts();
   readonly #options: CoreOptions;
   readonly #planner = new PlannerThread();
   /** of its own: a new plan does not wait for what would make the old one better */
@@ -255,6 +257,7 @@ export class Core {
         linkFindings: this.links.findings,
         incidents: this.#options.incidents.report.incidents,
         predicted: this.#predicted,
+        guesses: this.#guesses,
       },
       this.#isStopping,
     );
@@ -526,6 +529,8 @@ export class Core {
         break;
       default:
         if (event.kind === 'stats') this.#noteStats(nodeId, event.stats);
+        if (event.kind === 'stats' && isPresent && event.stats.guesses)
+          this.#guesses.note(epoch, event.stats.guesses);
         this.#take({ ...event, nodeId });
         if (event.kind === 'stats') this.#options.store.note(this.#cluster.measurements, performance.now());
     }

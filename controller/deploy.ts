@@ -8,6 +8,7 @@ import type { HostPort } from '../protocol/node.ts';
 import { headStage, type ModelCard, type Plan, type PlannedStage } from '../protocol/plan.ts';
 import type { RankLaunch } from '../protocol/ranks.ts';
 import { rankPlace } from './mlx-distributed/ranks.ts';
+import type { SpeculationSpec } from '../protocol/speculation.ts';
 import type { Nodes } from './nodes.ts';
 
 /** Tokens of one prefill chunk, where a prompt is alone: shorter ones unpack each expert for too few tokens. */
@@ -19,6 +20,8 @@ export interface ModelPlace {
   /** where every node has it; of a stored model each node knows its own folder */
   dir: string;
   fingerprint: string;
+  /** what its first stage guesses with */
+  speculation: SpeculationSpec;
   /** of the nodes' stores */
   stored?: {
     ref: ModelRef;
@@ -100,6 +103,7 @@ export class Deployer {
           hopToken,
           neighbours: { before, after },
           ...(plan.engine === 'mlx-distributed' && { ranks: rankPlace(plan, index) }),
+          speculation: this.#model.speculation,
         },
       });
     }

@@ -7,7 +7,8 @@ import { MAX_SESSIONS } from '../protocol/limits.ts';
 import { createLog } from '../protocol/log.ts';
 import { openModelFolder } from '../protocol/model-folder.ts';
 import type { PullProgress } from '../protocol/models.ts';
-import type { PlannedStage } from '../protocol/plan.ts';
+import { DEFAULT_PLANNING, type PlannedStage } from '../protocol/plan.ts';
+import { DEFAULT_SPECULATION } from '../protocol/speculation.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
 import { Access, isLoopback } from './api/access.ts';
 import type { ApiDeps } from './api/context.ts';
@@ -15,9 +16,10 @@ import type { StoreApi } from './api/model-routes.ts';
 import { createApi } from './api/server.ts';
 import type { ControllerOptions } from './config.ts';
 import { Core } from './core.ts';
+import type { SpeculationWish } from './draft-model.ts';
 import { Incidents } from './incidents.ts';
 import { MeasurementStore } from './measurement-store.ts';
-import { loadModel, type ModelInUse, ModelSwitch } from './model-switch.ts';
+import { loadModel, type ModelInUse, ModelSwitch, ofAnyModel } from './model-switch.ts';
 import { Shelf } from './models/shelf.ts';
 import { DeploymentStore } from './saved-deployment.ts';
 import type { TokenSource } from './token-source.ts';
@@ -54,7 +56,8 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const { current, folder } = await firstModels(options, shelf, (repo, stages) =>
     models.store.ensure(repo, stages),
   );
-  const { card, place } = current;
+  const { card, place, note } = current;
+  if (note !== undefined) log.warn(note);
   const { store, measurements } = await MeasurementStore.open(options.home, log);
   const incidents = await Incidents.open(options.home, log);
   const asked = {
@@ -72,6 +75,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     credentials: identity,
     current,
     folder,
+    speculation: ofAnyModel(speculationWish(options)),
     diskReserveBytes: options.diskReserveBytes,
     log,
   });
@@ -135,13 +139,14 @@ async function firstModels(
   ensure: ModelSwitch['store']['ensure'],
 ): Promise<{ current: ModelInUse; folder: ModelInUse | undefined }> {
   const { storedModel, modelDir, resumesModel } = options;
+  const speculation = speculationWish(options);
   const wanted = storedModel ?? (resumesModel ? await shelf.lastUsed() : undefined);
   const shelved = wanted === undefined ? undefined : await shelf.find(wanted);
   if (!shelved && storedModel !== undefined) {
     const message = `there is no stored model ${storedModel}: start with another one, then \`espalier models pull ${storedModel}\``;
     throw new EspalierError('model_not_stored', message);
   }
-  const opened = openModelFolder(modelDir).then((folder) => loadModel(folder));
+  const opened = openModelFolder(modelDir).then((folder) => loadModel(folder, { speculation }));
   if (!shelved) {
     const folder = await opened;
     return { current: folder, folder };
@@ -149,7 +154,15 @@ async function firstModels(
   const { repo, commit } = shelved;
   const stored = { ref: { repo, commit }, ensure: (stages: readonly PlannedStage[]) => ensure(repo, stages) };
   const folder = await opened.catch(() => undefined);
-  return { current: await loadModel(await shelf.open(shelved), repo, stored), folder };
+  return { current: await loadModel(await shelf.open(shelved), { id: repo, stored, speculation }), folder };
+}
+
+function speculationWish({
+  planning = DEFAULT_PLANNING,
+  speculation: mode = DEFAULT_SPECULATION,
+  draftDir,
+}: ControllerOptions): SpeculationWish {
+  return { mode, draftDir, contextTokens: planning.contextTokens };
 }
 
 function storeApi(models: ModelSwitch): StoreApi {

@@ -18,6 +18,7 @@ import type { ListedModel } from './api/models.ts';
 import { listedModel } from './api/models.ts';
 import type { Core } from './core.ts';
 import type { ModelPlace } from './deploy.ts';
+import { chooseSpeculation, type SpeculationWish } from './draft-model.ts';
 import { readModelCard } from './models/card.ts';
 import { catalogue } from './models/catalogue.ts';
 import { readModelFacts } from './models/listed.ts';
@@ -36,19 +37,33 @@ export interface ModelInUse {
   place: ModelPlace;
   text: TextModel;
   listed: ListedModel;
+  /** why it has no draft where there could be one */
+  note: string | undefined;
 }
 
-/** @throws EspalierError as `openModelFolder` and `loadTextModel` do */
-export async function loadModel(
-  folder: ModelFolder,
-  id?: string,
-  stored?: ModelPlace['stored'],
-): Promise<ModelInUse> {
-  const card = await readModelCard(folder, id);
+export interface LoadOptions {
+  /** what clients call it, where that is not the folder's name */
+  id?: string | undefined;
+  stored?: ModelPlace['stored'];
+  /** what its deployments guess with; they do not guess without it */
+  speculation?: SpeculationWish;
+}
+
+/** @throws EspalierError as `openModelFolder`, `loadTextModel` and `chooseSpeculation` do */
+export async function loadModel(folder: ModelFolder, options: LoadOptions = {}): Promise<ModelInUse> {
+  const { id, stored, speculation: wish = { mode: 'off', contextTokens: 0 } } = options;
+  const { spec: speculation, draftBytes, note } = await chooseSpeculation(folder, wish);
+  const card = { ...(await readModelCard(folder, id)), draftBytes };
   const text = await loadTextModel(folder.dir, { id: card.id });
   const listed = listedModel(await readModelFacts(folder, card), text);
-  const place = { dir: folder.dir, fingerprint: folder.fingerprint, ...(stored && { stored }) };
-  return { card, place, text, listed };
+  const { dir, fingerprint } = folder;
+  const place = { dir, fingerprint, speculation, ...(stored && { stored }) };
+  return { card, place, text, listed, note };
+}
+
+/** A draft that was named is one model's: any other guesses with what it has itself. */
+export function ofAnyModel({ mode, contextTokens }: SpeculationWish): SpeculationWish {
+  return { mode: mode === 'draft' ? 'auto' : mode, contextTokens };
 }
 
 export interface ModelSwitchOptions {
@@ -60,6 +75,8 @@ export interface ModelSwitchOptions {
   current: ModelInUse;
   /** of the controller's --model, where there is one */
   folder: ModelInUse | undefined;
+  /** what other models guess with */
+  speculation: SpeculationWish;
   diskReserveBytes?: number | undefined;
   log: Logger;
 }
@@ -240,7 +257,9 @@ export class ModelSwitch {
   }
 
   async #load(shelved: Shelved): Promise<ModelInUse> {
-    return loadModel(await this.store.open(shelved), shelved.repo, this.#stored(shelved));
+    const { speculation } = this.#options;
+    const stored = this.#stored(shelved);
+    return loadModel(await this.store.open(shelved), { id: shelved.repo, stored, speculation });
   }
 
   #stored({ repo, commit }: { repo: string; commit: string }): NonNullable<ModelPlace['stored']> {
@@ -288,7 +307,7 @@ export class ModelSwitch {
     const folder = await this.store.open(shelved);
     const card = await readModelCard(folder, shelved.repo);
     if (!shelved.facts) {
-      const loaded = await loadModel(folder, shelved.repo);
+      const loaded = await loadModel(folder, { id: shelved.repo });
       await loaded.text.close();
       const { hasTools, hasReasoning, parameters } = loaded.listed;
       await this.#options.shelf.update({ ...shelved, facts: { hasTools, hasReasoning, parameters } });

@@ -9,6 +9,7 @@ import {
   RECOVERY_TIMEOUT_MS,
   REQUEST_PROGRESS_TIMEOUT_MS,
 } from '../protocol/limits.ts';
+import type { GuessStats } from '../protocol/speculation.ts';
 import type { RequestStatus } from '../protocol/status.ts';
 import { Rate } from './rate.ts';
 import type { TokenSource } from './token-source.ts';
@@ -259,7 +260,9 @@ export class Requests implements TokenSource {
     return this.#rate.perSecond(performance.now(), windowMs);
   }
 
-  list(): RequestStatus[] {
+  /** @param guesses what the first stage tells of its requests' guesses */
+  list(guesses: GuessStats['requests'] = []): RequestStatus[] {
+    const guessesOf = new Map(guesses.map(({ requestId, ...own }) => [requestId, own]));
     const now = performance.now();
     return [...this.#live.values()].map((live, place): RequestStatus => {
       const decodingMs = live.firstTokenAt === undefined ? 0 : now - live.firstTokenAt;
@@ -274,6 +277,7 @@ export class Requests implements TokenSource {
         tokens,
         tokensPerSecond: tokens > 1 ? ((tokens - 1) * 1000) / Math.max(decodingMs, 1) : null,
         ageMs: now - live.startedAt,
+        guesses: guessesOf.get(live.request.requestId) ?? null,
       };
     });
   }

@@ -7,6 +7,7 @@ import { printable } from '../protocol/printable.ts';
 import type { ClusterEvent, ClusterStatus, NodeStatus, StageStatus } from '../protocol/status.ts';
 import { ESPALIER_VERSION } from '../protocol/version.ts';
 import { type Cluster, clusterReason, clusterState } from './cluster/state.ts';
+import type { GuessCounts } from './guess-counts.ts';
 import type { HopPath } from './links/hop-path.ts';
 import { machineStatus } from './machine-status.ts';
 import type { PredictedRatesOf } from './predicted-rates.ts';
@@ -47,10 +48,11 @@ export interface StatusParts {
   linkFindings: readonly LinkFinding[];
   incidents: readonly Incident[];
   predicted: PredictedRatesOf;
+  guesses: GuessCounts;
 }
 
 export function clusterStatus(
-  { cluster, requests, events, linkFindings, incidents, predicted }: StatusParts,
+  { cluster, requests, events, linkFindings, incidents, predicted, guesses }: StatusParts,
   isStopping: boolean,
 ): ClusterStatus {
   const now = performance.now();
@@ -77,13 +79,14 @@ export function clusterStatus(
     tokensTotal: requests.tokensTotal,
     predicted: predicted.rates(cluster, requests.running, now),
     kv: deployment?.stages.find(({ stats }) => stats?.kvUse)?.stats?.kvUse ?? null,
+    guesses: guesses.all,
     requestsRunning: requests.running,
     requestsWaiting: requests.waiting,
     requestsCompleted: requests.completed,
     requestsFailed: requests.failedCount,
     nodes: nodeStatuses(cluster),
     stages: stageStatuses(cluster, predicted.stages(cluster, now)),
-    requests: requests.list(),
+    requests: requests.list(deployment?.stages[0]?.stats?.guesses?.requests),
     linkFindings: [...linkFindings],
     incidents: incidents.slice(-MAX_SHOWN_INCIDENTS),
     events: events.all,

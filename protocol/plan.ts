@@ -40,6 +40,8 @@ export const ModelCard = z.object({
   /** routed experts of a layer, and how many of them a token takes; null without such layers */
   experts: z.object({ total: z.int().min(1), chosen: z.int().min(1) }).nullable(),
   embeddingBytes: z.number(),
+  /** of a draft model, weights and KV, which the first stage holds as well */
+  draftBytes: z.number().optional(),
   headBytes: z.number(),
   /** bytes of all these weights in their files */
   fileBytes: z.number(),

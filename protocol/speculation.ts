@@ -5,6 +5,8 @@ import { z } from 'zod';
 export const SpeculationMode = z.enum(['off', 'ngram', 'draft', 'auto']);
 export type SpeculationMode = z.infer<typeof SpeculationMode>;
 
+export const DEFAULT_SPECULATION: SpeculationMode = 'auto';
+
 export const GuessSourceName = z.enum(['ngram', 'draft']);
 export type GuessSourceName = z.infer<typeof GuessSourceName>;
 
@@ -13,6 +15,8 @@ export const SpeculationSpec = z.object({
   mode: SpeculationMode,
   /** the draft's folder in MLX format, on the first stage's own disk; undefined for no draft */
   draftDir: z.string().min(1).optional(),
+  /** tokens of KV that the draft has room for; longer texts are guessed by others */
+  draftKvTokens: z.int().min(1).optional(),
 });
 export type SpeculationSpec = z.infer<typeof SpeculationSpec>;
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { Fingerprint } from './identity.ts';
 import { LayerRange } from './plan.ts';
 import { RankPlace } from './ranks.ts';
+import { GuessStats, SpeculationSpec } from './speculation.ts';
 
 /** Everything a stage worker needs to take its place in a plan. */
 export const StageSpec = z.object({
@@ -28,6 +29,8 @@ export const StageSpec = z.object({
   neighbours: z.object({ before: Fingerprint, after: Fingerprint }),
   /** of a plan on MLX Distributed: its rank there; left out on node-mlx */
   ranks: RankPlace.optional(),
+  /** what the first stage guesses with; undefined for nothing */
+  speculation: SpeculationSpec.optional(),
 });
 export type StageSpec = z.infer<typeof StageSpec>;
 
@@ -72,6 +75,8 @@ export const StageStats = z.object({
   kvBytes: z.number(),
   /** from the first stage, which decides it for all: how much a further request could have */
   kvUse: KvUse.optional(),
+  /** from the first stage, where it guesses */
+  guesses: GuessStats.optional(),
   sessions: z.int(),
   /** steps and tokens since the deployment */
   stepsTotal: z.int(),

@@ -13,6 +13,7 @@ import { LinkFinding } from './links.ts';
 import { PullProgress } from './models.ts';
 import { EngineName, LayerRange } from './plan.ts';
 import { EngineState } from './ranks.ts';
+import { GuessSourceName, RequestGuesses } from './speculation.ts';
 import { KvUse } from './stage.ts';
 
 export const STATUS_PATH = '/cluster/v1/status';
@@ -153,6 +154,8 @@ export const RequestStatus = z.object({
   tokens: z.int(),
   tokensPerSecond: z.number().nullable(),
   ageMs: z.number(),
+  /** tokens that were guessed ahead for it; null or left out where none were */
+  guesses: RequestGuesses.nullish(),
 });
 export type RequestStatus = z.infer<typeof RequestStatus>;
 
@@ -209,6 +212,10 @@ export const ClusterStatus = z.object({
   predicted: PredictedRates.nullish(),
   /** who holds how much of the stages' KV, as the first stage says; null before it says so */
   kv: KvUse.nullish(),
+  /** guesses since the controller started, by source; empty where nothing guesses */
+  guesses: z
+    .array(z.object({ source: GuessSourceName, sent: z.int().min(0), kept: z.int().min(0) }))
+    .nullish(),
   requestsRunning: z.int(),
   requestsWaiting: z.int(),
   requestsCompleted: z.int(),

@@ -158,11 +158,7 @@ export class Answers {
     }
   }
 
-  async #advance(
-    answer: Answer,
-    { position, count }: Row,
-    { token, logprobs }: Drawn,
-  ): Promise<Sampled> {
+  async #advance(answer: Answer, { position, count }: Row, { token, logprobs }: Drawn): Promise<Sampled> {
     const { open, adjuster, guide } = answer;
     const { session, requestId, stopIds, maxTokens, from } = open;
     const index = answer.generated++;

@@ -66,7 +66,8 @@ export class Sessions {
 
   /** Guesses of a session from this position on are wrong: their rows are not computed, until it is trimmed. */
   cancelGuesses(id: number, position: number): void {
-    if (this.#sessions.has(id)) this.#cancelled.set(id, Math.min(position, this.#cancelled.get(id) ?? position));
+    if (this.#sessions.has(id))
+      this.#cancelled.set(id, Math.min(position, this.#cancelled.get(id) ?? position));
   }
 
   isCancelled({ session, position, guess }: Row): boolean {

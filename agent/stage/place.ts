@@ -3,12 +3,14 @@
 import type { GenerateRequest, RequestFailure, TokenEvent } from '../../protocol/generate.ts';
 import type { Credentials } from '../../protocol/identity.ts';
 import type { HostPort } from '../../protocol/node.ts';
+import type { GuessStats } from '../../protocol/speculation.ts';
 import type { HopSide, KvUse, StageSpec } from '../../protocol/stage.ts';
 import type { TracedSteps } from '../../protocol/trace.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { TensorBytes } from '../engine/tensor-bytes.ts';
 import { HopClient, HopServer } from './hop.ts';
 import { type Interval, Meter } from './meter.ts';
+import type { GuessSource } from './speculation/source.ts';
 import { StageLoop } from './stage-loop.ts';
 import { Tracer } from './tracer.ts';
 
@@ -18,6 +20,8 @@ export interface PlaceParts {
   credentials: Credentials;
   engine: Engine;
   bytes: TensorBytes;
+  /** what the first stage guesses with; none for no guesses */
+  sources: readonly GuessSource[];
   settle(): Promise<void>;
   /** for how long this process may be blocked from now on */
   busyMs(): number;
@@ -81,6 +85,7 @@ export class Place {
         stepBegins: (tokens) => parts.stepBegins(tokens),
         stepEnds: () => parts.stepEnds(),
       },
+      parts.sources,
     );
     const { epoch, index, stageCount, hopToken } = spec;
     this.#server = new HopServer(
@@ -154,6 +159,10 @@ export class Place {
 
   get kvUse(): KvUse | undefined {
     return this.#loop.kvUse;
+  }
+
+  get guessStats(): GuessStats | undefined {
+    return this.#loop.guessStats;
   }
 
   /** What was measured since the last report. */

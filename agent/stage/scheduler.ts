@@ -233,7 +233,8 @@ export class Scheduler {
   #sendLostAgain(step: number, rows: readonly Row[]): void {
     for (const { session: id, position, guess } of rows) {
       const session = guess === undefined ? undefined : this.#sessions.get(id);
-      const isLost = session?.isAwaiting && step > session.forgottenAt && position === session.tokens.length - 1;
+      const isLost =
+        session?.isAwaiting && step > session.forgottenAt && position === session.tokens.length - 1;
       if (!session || !isLost) continue;
       session.isAwaiting = false;
       this.#decodable.push(session);
@@ -294,7 +295,8 @@ export class Scheduler {
   nextGuess(id: number, begin: number, guesses: readonly number[]): ScheduledStep | undefined {
     const session = this.#sessions.get(id);
     const wish = this.guessWish();
-    if (!session || wish?.session !== id || wish.tokens.length + wish.guessed.length !== begin) return undefined;
+    if (!session || wish?.session !== id || wish.tokens.length + wish.guessed.length !== begin)
+      return undefined;
     if (guesses.length > Math.min(wish.most, this.#options.maxRows)) return undefined;
     if (!this.#kv.growFree(id, begin + guesses.length)) return undefined;
     const rows = guesses.map(

@@ -333,11 +333,7 @@ export class StageLoop {
   }
 
   /** To the next stage; what was found wrong here, it must know as well. */
-  #pass(
-    { kind, epoch, step, ops, rows }: StepFrame,
-    hidden: Tensor | undefined,
-    faults: Fault[],
-  ): void {
+  #pass({ kind, epoch, step, ops, rows }: StepFrame, hidden: Tensor | undefined, faults: Fault[]): void {
     const checked = hidden && this.#engine.check(rows, hidden);
     this.#tracer.mark('compute'); // evaluated: what follows is copying
     const known = new Set(ops.map((op) => (op.op === 'fail' ? op.session : undefined)));

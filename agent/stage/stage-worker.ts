@@ -16,6 +16,8 @@ import type { TensorBytes } from '../engine/tensor-bytes.ts';
 import { Pace } from './pace.ts';
 import { Place } from './place.ts';
 import { makeSettle } from './settle.ts';
+import { draftFor, type LoadedDraft, sourcesOf } from './speculation/load-sources.ts';
+import type { GuessSource } from './speculation/source.ts';
 
 type Command<K extends WorkerCommand['kind']> = WorkerCommand & { kind: K };
 
@@ -27,8 +29,11 @@ const OVERSLEPT_MS = 1_000;
 export class StageWorker {
   readonly #send: (event: WorkerEvent) => void;
   readonly #die: (error: unknown) => void;
+  readonly #wrapSources: (sources: GuessSource[]) => GuessSource[];
   readonly #pace = new Pace();
   #engine: Engine | undefined;
+  /** first stage only */
+  #draft: LoadedDraft | undefined;
   #bytes: TensorBytes | undefined;
   #credentials: Credentials | undefined;
   #settle: () => Promise<void> = async () => {};
@@ -46,10 +51,18 @@ export class StageWorker {
   /** loads, moves and links run one after the other */
   #turn: Promise<void> = Promise.resolve();
 
-  /** @param die ends the process, with this as its reason */
-  constructor(send: (event: WorkerEvent) => void, die: (error: unknown) => void) {
+  /**
+   * @param die ends the process, with this as its reason
+   * @param wrapSources puts other sources of guesses in the place of a deployment's own, or before them
+   */
+  constructor(
+    send: (event: WorkerEvent) => void,
+    die: (error: unknown) => void,
+    wrapSources: (sources: GuessSource[]) => GuessSource[] = (sources) => sources,
+  ) {
     this.#send = send;
     this.#die = die;
+    this.#wrapSources = wrapSources;
     setInterval(() => this.#beat(), WORKER_BEAT_MS);
     setInterval(() => this.#report(), STATS_INTERVAL_MS);
   }
@@ -97,7 +110,8 @@ export class StageWorker {
       const { Engine } = await import('../engine/engine.ts');
       const { TensorBytes } = await import('../engine/tensor-bytes.ts');
       const collect = globalThis.gc as Parameters<typeof makeSettle>[1];
-      const settle = makeSettle(() => this.#engine?.kvBytes ?? 0, collect);
+      const kvBytes = () => (this.#engine?.kvBytes ?? 0) + (this.#draft?.source.kvBytes ?? 0);
+      const settle = makeSettle(kvBytes, collect);
       this.#settle = async () => {
         await settle();
         this.#turned();
@@ -116,6 +130,7 @@ export class StageWorker {
           this.#send({ kind: 'progress', epoch: this.#epoch, layers, ofLayers });
         },
       });
+      await this.#takeDraft(spec);
     });
     const { start, end } = spec.range;
     await this.#take(spec, hopHost, end - start);
@@ -133,8 +148,18 @@ export class StageWorker {
       before.range.end === spec.range.end;
     if (!isSame) this.#forget();
     this.#epoch = spec.epoch;
-    const readLayers = await this.#reading(() => engine.move(placeOf(spec)));
+    const readLayers = await this.#reading(async () => {
+      const layers = await engine.move(placeOf(spec));
+      await this.#takeDraft(spec);
+      return layers;
+    });
     await this.#take(spec, hopHost, readLayers);
+  }
+
+  /** Loads the draft that a place needs, or lets go of the one that it does not. */
+  async #takeDraft(spec: StageSpec): Promise<void> {
+    const { vocabSize } = this.#engineNow;
+    this.#draft = await draftFor(spec, this.#draft, { vocabSize, settle: this.#settle });
   }
 
   /** Does what may read layers; each of them may take long. */
@@ -159,6 +184,7 @@ export class StageWorker {
         credentials: this.#credentials as Credentials,
         engine,
         bytes: this.#bytes as TensorBytes,
+        sources: this.#wrapSources(sourcesOf(spec, this.#draft)),
         settle: () => this.#settle(),
         busyMs: () => this.#busyMs,
         stepBegins: (tokens) => {
@@ -268,11 +294,14 @@ export class StageWorker {
     const place = this.#place;
     if (!place || place !== this.#kept) return; // not linked yet
     const { weightBytes, kvBytes, sessionCount: sessions } = this.#engineNow;
-    const { kvUse } = place;
+    const { kvUse, guessStats: guesses } = place;
     const { pid } = process;
     const residentBytes = process.memoryUsage.rss();
     const own = { pid, residentBytes, weightBytes, kvBytes, sessions };
-    this.#send({ kind: 'stats', stats: { ...own, ...(kvUse && { kvUse }), ...place.report() } });
+    this.#send({
+      kind: 'stats',
+      stats: { ...own, ...(kvUse && { kvUse }), ...(guesses && { guesses }), ...place.report() },
+    });
   }
 }
 

@@ -20,7 +20,8 @@ import { AwakeClock } from '../awake-clock.ts';
 import { SilenceWatch } from '../silence-watch.ts';
 import { makeScratchDir } from './scratch.ts';
 
-const WORKER = fileURLToPath(new URL('./worker.js', import.meta.url));
+/** What a stage worker runs. */
+export const WORKER_PROGRAM = fileURLToPath(new URL('./worker.js', import.meta.url));
 
 /** Deadlines are looked at this often. */
 const LOOK_MS = 500;
@@ -37,8 +38,8 @@ export interface StageListener {
   onExit(failure: { code: string; message: string }): void;
 }
 
-function spawnWorker() {
-  return execaNode(WORKER, [], {
+function spawnWorker(program: string) {
+  return execaNode(program, [], {
     ipc: true,
     stdin: 'ignore',
     stdout: 'ignore',
@@ -62,7 +63,7 @@ export class StageSupervisor {
   readonly #listener: StageListener;
   // first: a full disk must not leave a worker behind
   readonly #scratchDir = makeScratchDir();
-  readonly #child = spawnWorker();
+  readonly #child;
   readonly #exited: Promise<void>;
   readonly #silence: SilenceWatch;
   readonly #clock = new AwakeClock(LOOK_MS);
@@ -82,14 +83,16 @@ export class StageSupervisor {
   #fatal: { code: string; message: string } | undefined;
   #stopping = false;
 
-  /** @param credentials of this node */
+  /** @param credentials of this node @param program what the worker runs */
   constructor(
     spec: StageSpec,
     hopHost: string,
     { key, certificate }: Credentials,
     log: Logger,
     listener: StageListener,
+    program = WORKER_PROGRAM,
   ) {
+    this.#child = spawnWorker(program);
     this.#spec = spec;
     this.#hopHost = hopHost;
     this.#log = log;

@@ -133,6 +133,12 @@ export class Metrics {
       to.set({ state: 'kept' }, kv.keptTokens);
       to.set({ state: 'free' }, kv.totalTokens - kv.liveTokens - kv.keptTokens);
     });
+    const guessed = (name: string, help: string, value: 'sent' | 'kept') =>
+      gauge(name, help, ['source'], (to, { guesses }) => {
+        for (const each of guesses ?? []) to.set({ source: each.source }, each[value]);
+      });
+    guessed('guesses_sent', 'Tokens guessed ahead since the start, by source.', 'sent');
+    guessed('guesses_kept', 'Of these, those that were right.', 'kept');
     const STAGE = ['stage', 'node'] as const;
     const ofStages = (
       name: string,

@@ -11,9 +11,14 @@ const MIN_PREFILL_BYTES = 256 * 1024 * 1024;
 /** KV beyond so many conversations of the model's full length would hardly be used: the memory stays the system's. */
 const MAX_KV_CONTEXTS = 4;
 
-/** Weights of a layer range, with the embedding on the first stage and norm and head on the last. */
+/** What the first stage holds beside its layers. */
+export function firstStageBytes({ embeddingBytes, draftBytes = 0 }: ModelCard): number {
+  return embeddingBytes + draftBytes;
+}
+
+/** Weights of a layer range, with the embedding (and a draft) on the first stage and norm and head on the last. */
 export function rangeBytes(card: ModelCard, { start, end }: LayerRange): number {
-  let bytes = start === 0 ? card.embeddingBytes : 0;
+  let bytes = start === 0 ? firstStageBytes(card) : 0;
   for (let layer = start; layer < end; layer++) bytes += card.layerBytes[layer] ?? 0;
   return bytes + (end === card.layerCount ? card.headBytes : 0);
 }

@@ -1,10 +1,10 @@
 // A plan request as numbers: what each node would take for any run of layers, what each hop takes, and what fits where.
 // Whole nanoseconds, so that equal plans cost exactly the same and the searches agree to the last digit.
-import type { Link } from '../../protocol/plan.ts';
+import type { Link, ModelCard } from '../../protocol/plan.ts';
 import { decodeLayerMs, FRAME_BYTES, headMs, hopBytes, ONE_ROW, STAGE_OVERHEAD_MS } from './cost.ts';
 import type { PlannerNode, PlanRequest } from './inputs.ts';
 import { carryMs, comparedHopMs, linkTable } from './links.ts';
-import { askedKvTokens, kvTokenBytes, roomBytes } from './memory.ts';
+import { askedKvTokens, firstStageBytes, kvTokenBytes, roomBytes } from './memory.ts';
 import type { PlanCost } from './stability.ts';
 
 const NS_PER_MS = 1e6;
@@ -35,7 +35,8 @@ export interface Problem {
   readonly fitsLast: readonly Uint8Array[];
   /** [node][layer]: bytes of weights and asked KV of all layers before this one; and of embedding and head */
   readonly layerBytes: readonly Float64Array[];
-  readonly embeddingBytes: number;
+  /** beside its layers */
+  readonly firstStageBytes: number;
   readonly headBytes: number;
   /** [from][to] */
   readonly hops: readonly (readonly (readonly Way[])[])[];
@@ -73,7 +74,7 @@ export function problemOf(request: PlanRequest, nodes: readonly PlannerNode[]): 
     reach: fits.map(({ reach }) => reach),
     fitsLast: fits.map(({ fitsLast }) => fitsLast),
     layerBytes,
-    embeddingBytes: card.embeddingBytes,
+    firstStageBytes: firstStageBytes(card),
     headBytes: card.headBytes,
     hops: ways((node) => hopBytes(card, node, 1)),
     closings: ways(() => FRAME_BYTES),
@@ -90,9 +91,9 @@ export function stageTimeNs(problem: Problem, node: number, start: number, end: 
 /** What a stage takes of its node, with the asked KV. */
 export function stageBytes(problem: Problem, node: number, start: number, end: number): number {
   const sums = problem.layerBytes[node] as Float64Array;
-  const embedding = start === 0 ? problem.embeddingBytes : 0;
+  const first = start === 0 ? problem.firstStageBytes : 0;
   const head = end === problem.layerCount ? problem.headBytes : 0;
-  return (sums[end] as number) - (sums[start] as number) + embedding + head;
+  return (sums[end] as number) - (sums[start] as number) + first + head;
 }
 
 /** Whether a stage of these layers fits on a node. */
@@ -159,16 +160,13 @@ function boundsOf(layers: readonly number[]): number[] {
 function fitting(
   sums: Float64Array,
   room: number,
-  {
-    embeddingBytes,
-    headBytes,
-    layerCount,
-  }: { embeddingBytes: number; headBytes: number; layerCount: number },
+  card: ModelCard,
 ): { reach: Int16Array; fitsLast: Uint8Array } {
+  const { headBytes, layerCount } = card;
   const reach = new Int16Array(layerCount + 1);
   const fitsLast = new Uint8Array(layerCount + 1);
   for (let start = 0; start < layerCount; start++) {
-    const left = room - (start === 0 ? embeddingBytes : 0) + (sums[start] as number);
+    const left = room - (start === 0 ? firstStageBytes(card) : 0) + (sums[start] as number);
     let end = start;
     while (end < layerCount - 1 && (sums[end + 1] as number) <= left) end++;
     reach[start] = end;

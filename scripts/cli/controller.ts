@@ -8,6 +8,7 @@ import { RepoName } from '../../protocol/models.ts';
 import { type HostPort, parseHostPort } from '../../protocol/node.ts';
 import { DEFAULT_PLANNING, type EngineChoice, type Goal } from '../../protocol/plan.ts';
 import type { Split } from '../../protocol/ranks.ts';
+import { DEFAULT_SPECULATION, SpeculationMode } from '../../protocol/speculation.ts';
 import { EXIT_CODES } from './exit-codes.ts';
 import {
   clusterOption,
@@ -40,6 +41,8 @@ interface Options {
   streams: number;
   layers?: number[];
   exclude?: string[];
+  speculation: SpeculationMode;
+  draft?: string;
   allowOrigin?: string[];
   pin?: SamplingPins;
 }
@@ -89,6 +92,16 @@ export function controllerCommand(exit: (code: number) => void): Command {
     )
     .option('--layers <counts>', 'layers of each stage, like 20,21,20', parseLayerCounts)
     .option('--exclude <names>', 'nodes that are never used', parseNames)
+    .addOption(
+      new Option('--speculation <how>', 'what guesses tokens ahead for idle stages; texts stay the same')
+        .choices(SpeculationMode.options)
+        .default(DEFAULT_SPECULATION),
+    )
+    .option(
+      '--draft <dir>',
+      'a small model with the same tokenizer that guesses, at the same path on every node (default: the folder draft of the model)',
+      (dir: string) => resolve(dir),
+    )
     .option(
       '--allow-origin <origin>',
       'a web page that may ask the API, like http://localhost:3000; may be given several times',
@@ -132,6 +145,8 @@ ${EXIT_CODES}`,
             home: espalierHome(),
             allowOrigins: options.allowOrigin,
             pins: options.pin,
+            speculation: options.speculation,
+            draftDir: options.draft,
             planning: {
               goal: options.goal,
               contextTokens: options.context,

@@ -52,7 +52,13 @@ export class DraftSource implements GuessSource {
       const wanted = end + guesses.length - from;
       const ids = Array.from({ length: Math.min(wanted, CHUNK_TOKENS) }, (_, i) => known(from + i) as number);
       const isLast = ids.length === wanted;
-      const guess = await this.#feed(context.session, text, ids, isLast && request.sampling, end + guesses.length - request.promptIds.length);
+      const guess = await this.#feed(
+        context.session,
+        text,
+        ids,
+        isLast && request.sampling,
+        end + guesses.length - request.promptIds.length,
+      );
       if (!isLast && !text.isFailed) return 'working';
       if (guess !== undefined) guesses.push(guess);
     }
@@ -61,6 +67,18 @@ export class DraftSource implements GuessSource {
 
   forget(session: number): void {
     if (this.#texts.delete(session)) this.#engine.apply([{ op: 'drop', session }]);
+  }
+
+  /** The first products of a process are slow: they are done while nobody waits. */
+  async warmUp(): Promise<void> {
+    const session = 0;
+    const tokens = new Array<number>(CHUNK_TOKENS + 2).fill(0);
+    const sampling = { temperature: 0, topP: 1, seed: 0 };
+    const request = { requestId: 'warm-up', promptIds: [0], maxTokens: 1, stopIds: [], sampling };
+    const context = { session, request, tokens, guessed: [] };
+    while ((await this.guess(context, 2)) === 'working') await this.#settle();
+    this.forget(session);
+    await this.#settle();
   }
 
   /** Forgets everything. */
@@ -82,7 +100,8 @@ export class DraftSource implements GuessSource {
   /** Gives up what it had read of guesses that were wrong; the last token is always read again, to guess from it. */
   #goBack({ session, tokens, guessed }: GuessContext, text: Text, end: number): void {
     let common = text.sure;
-    const isSame = (at: number) => text.fed[at] === (at < tokens.length ? tokens[at] : guessed[at - tokens.length]);
+    const isSame = (at: number) =>
+      text.fed[at] === (at < tokens.length ? tokens[at] : guessed[at - tokens.length]);
     while (common < Math.min(text.fed.length, end - 1) && isSame(common)) common += 1;
     text.sure = Math.min(common, tokens.length - 1);
     if (common === text.fed.length || text.isFailed) return;
@@ -106,7 +125,13 @@ export class DraftSource implements GuessSource {
     const logits = this.#engine.logits(rows, hidden);
     if (!sampling || !logits) return undefined;
     const { temperature, topP, seed, topK, minP } = sampling;
-    const own: Sampling = { temperature, topP, seed, ...(topK !== undefined && { topK }), ...(minP !== undefined && { minP }) };
+    const own: Sampling = {
+      temperature,
+      topP,
+      seed,
+      ...(topK !== undefined && { topK }),
+      ...(minP !== undefined && { minP }),
+    };
     const [drawn] = await sample(logits, [{ sampling: own, index }], this.#settle);
     text.isFailed = drawn === undefined;
     return drawn?.token;

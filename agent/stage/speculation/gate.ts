@@ -50,7 +50,8 @@ export class Gate {
 
   /** A token was drawn. @param streams that run now, this one among them */
   token(verdict: 'none' | 'right' | 'wrong', streams: number, nowMs: number): void {
-    this.#wrongInRow = verdict === 'wrong' ? this.#wrongInRow + 1 : verdict === 'right' ? 0 : this.#wrongInRow;
+    this.#wrongInRow =
+      verdict === 'wrong' ? this.#wrongInRow + 1 : verdict === 'right' ? 0 : this.#wrongInRow;
     if (this.isOpen && this.#wrongInRow >= MAX_WRONG) {
       this.#stop(nowMs, streams);
       return;
