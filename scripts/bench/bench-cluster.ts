@@ -10,6 +10,7 @@ import { type RunningAgent, startAgent } from '../../agent/main.ts';
 import { type RunningController, startController } from '../../controller/main.ts';
 import type { Planning } from '../../controller/planning.ts';
 import { PLAN_PATH, PlanReport } from '../../protocol/plan-report.ts';
+import type { SpeculationMode } from '../../protocol/speculation.ts';
 import type { ClusterStatus, StageStatus } from '../../protocol/status.ts';
 import { pairHomes } from '../pair-homes.ts';
 import { type CoreSet, pin } from './cores.ts';
@@ -28,12 +29,18 @@ export interface BenchClusterOptions {
   planning?: Planning;
   /** where engines are installed, for plans on MLX Distributed */
   enginesDir?: string;
+  /** off when left out: what a figure compares should be the only difference */
+  speculation?: SpeculationMode;
+  /** what its stage workers run; the usual program when left out */
+  workerProgram?: string;
 }
 
 export interface BenchCluster extends AsyncDisposable {
   readonly controller: RunningController;
   /** the controller's ESPALIER_HOME */
   readonly home: string;
+  /** lets this process run on the cluster's cores: to be called before it is asked anything */
+  takeTurn(): Promise<void>;
   status(): ClusterStatus;
   /** what the controller says of the plan in force */
   planReport(): Promise<PlanReport>;
@@ -54,6 +61,8 @@ export async function bringUp({
   cores,
   planning,
   enginesDir,
+  speculation = 'off',
+  workerProgram,
 }: BenchClusterOptions): Promise<BenchCluster> {
   // agents warn when their controller goes, and here it goes at each end
   process.env.ESPALIER_LOG ??= 'error';
@@ -76,7 +85,7 @@ export async function bringUp({
   await pairHomes(controllerHome, homes);
   const agents: RunningAgent[] = [];
   for (const own of homes) {
-    const agent = await startAgent({ ...common, ...own, enginesDir });
+    const agent = await startAgent({ ...common, ...own, enginesDir, workerProgram });
     parts.defer(() => agent.stop());
     agents.push(agent);
   }
@@ -85,6 +94,7 @@ export async function bringUp({
     modelDir,
     nodeCount: stages,
     planning,
+    speculation,
     agents: agents.map(({ port }) => ({ host: common.host, port })),
     home: controllerHome,
   });
@@ -99,6 +109,7 @@ export async function bringUp({
   return {
     controller,
     home: controllerHome,
+    takeTurn,
     status: () => controller.status(),
     async planReport() {
       const response = await fetch(`${controller.url}${PLAN_PATH}`);

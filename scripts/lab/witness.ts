@@ -27,21 +27,26 @@ export interface Testimony {
   epochs: number;
 }
 
-/** @param referenceFile see Load */
-export async function witness(scene: Scene, fault: Fault, referenceFile: string): Promise<Testimony> {
+/** @param referenceFile see Load @param streams at once */
+export async function witness(
+  scene: Scene,
+  fault: Fault,
+  referenceFile: string,
+  streams = STREAMS,
+): Promise<Testimony> {
   const { cluster, lab } = scene.macs;
   const { epoch } = await scene.whole();
   const known = (await cluster.incidents()).length;
-  const load = new Load(lab, cluster.first, { url: API, streams: STREAMS, referenceFile });
+  const load = new Load(lab, cluster.first, { url: API, streams, referenceFile });
   try {
     await delay(BEFORE_MS);
-    await until(() => load.haveAllGoneOn(0, STREAMS), 'the first answers');
+    await until(() => load.haveAllGoneOn(0, streams), 'the first answers');
     const from = Date.now();
     await fault.strike(scene, fault.victim);
     // what was broken for a while is whole again: what is asked from now on must be answered
     const struck = Date.now();
     await scene.when('a cluster that serves', ({ state }) => state === 'serving');
-    await until(() => load.haveAllGoneOn(struck, STREAMS), 'the answers after the fault');
+    await until(() => load.haveAllGoneOn(struck, streams), 'the answers after the fault');
     await load.end();
     const answers = load.since(from);
     const incidents = (await cluster.incidents()).slice(known);

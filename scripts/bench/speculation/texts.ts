@@ -1,0 +1,65 @@
+// The demo model's reference cases as the bench asks them: prompts with real answers, so that guesses can be right.
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import type { Sampling } from '../../../protocol/generate.ts';
+import { referenceFile } from '../../lab/load.ts';
+import type { BenchCluster } from '../bench-cluster.ts';
+
+const File = z.object({
+  cases: z.array(z.object({ prompt_ids: z.array(z.int()), greedy_ids: z.array(z.int()) })),
+});
+export type ReferenceCase = z.infer<typeof File>['cases'][number];
+
+/** The token that ends the demo model's answers. */
+const END_ID = 1;
+const MAX_TOKENS = 400;
+/** The longest answer takes seconds. */
+const TIMEOUT_MS = 300_000;
+const GREEDY: Sampling = { temperature: 0, topP: 1, seed: 0 };
+
+/** With the longest answers first. */
+export async function referenceCases(): Promise<ReferenceCase[]> {
+  const { cases } = File.parse(JSON.parse(await readFile(referenceFile(), 'utf8')));
+  return cases.sort((a, b) => b.greedy_ids.length - a.greedy_ids.length);
+}
+
+export interface Answer {
+  tokens: number[];
+  /** as it came: tokens, log probabilities and why it ended */
+  events: string;
+  /** from the first token to the last */
+  decodeMs: number;
+}
+
+/** The whole answer to a prompt. */
+export async function answer(
+  { controller, takeTurn }: BenchCluster,
+  promptIds: number[],
+  sampling: Partial<Sampling> = {},
+): Promise<Answer> {
+  await takeTurn();
+  const request = { promptIds, maxTokens: MAX_TOKENS, stopIds: [END_ID], sampling: { ...GREEDY, ...sampling } };
+  const tokens: number[] = [];
+  const told: unknown[] = [];
+  let [first, last] = [0, 0];
+  for await (const event of controller.source.generate(request, AbortSignal.timeout(TIMEOUT_MS))) {
+    last = performance.now();
+    if (told.length === 0) first = last;
+    const { requestId: _, cachedTokens: __, ...own } = event;
+    told.push(own);
+    if (event.token !== null) tokens.push(event.token);
+  }
+  return { tokens, events: JSON.stringify(told), decodeMs: last - first };
+}
+
+/** Decoded tokens a second over several answers, one after the other. */
+export async function oneStreamSpeed(cluster: BenchCluster, cases: readonly ReferenceCase[]): Promise<number> {
+  let tokens = 0;
+  let ms = 0;
+  for (const { prompt_ids: promptIds } of cases) {
+    const { tokens: own, decodeMs } = await answer(cluster, promptIds);
+    tokens += own.length;
+    ms += decodeMs;
+  }
+  return (1000 * tokens) / ms;
+}
