@@ -69,7 +69,8 @@ export class StageLoop {
     sources: readonly GuessSource[] = [],
   ) {
     const canGuess = engine.isFirst && spec.stageCount > 1 && sources.length > 0;
-    if (canGuess) this.#speculator = new Speculator(sources, this.#costs, spec.stageCount);
+    if (canGuess)
+      this.#speculator = new Speculator(sources, this.#costs, spec.stageCount, () => performance.now());
     this.#spec = spec;
     this.#engine = engine;
     this.#bytes = bytes;
@@ -250,7 +251,7 @@ export class StageLoop {
     for (const frame of this.#frames.splice(0)) {
       if (frame.kind !== 'tokens') continue;
       const judged = scheduler.complete(frame.step, frame.sampled);
-      this.#speculator?.judged(judged, scheduler.sessionCount, performance.now());
+      this.#speculator?.judged(judged, scheduler.sessionCount);
     }
     // not where it is cancelled: a source may be in the middle of its text
     if (this.#hasCancelled) this.#speculator?.sweep((session) => scheduler.isRunning(session));
@@ -266,7 +267,7 @@ export class StageLoop {
     const wish = this.#speculator && scheduler.guessWish();
     const speculator = this.#speculator;
     if (!speculator || !wish) return false;
-    const guess = await speculator.guess(wish);
+    const guess = await speculator.guess(wish, () => this.#isStopped || this.#frames.length > 0);
     if (guess === undefined) return false;
     if (guess === 'working' || this.#isStopped) return true;
     // guessing takes time: what came meanwhile goes first

@@ -20,6 +20,8 @@ export interface RingSetting
   /** chance of a fault, before and after a row */
   faults: number;
   seed: number;
+  /** share of guesses that are right; none are made when left out */
+  yieldShare?: number;
 }
 
 type Random = (below: number) => number;
@@ -33,6 +35,10 @@ export class ModelRing {
   readonly #answers: { step: number; sampled: SampledToken[] }[] = [];
   readonly #asked = new Map<string, Asked>();
   #capacity: number;
+  /** of each session, the token that was drawn last, and its place */
+  readonly #newest = new Map<number, { token: number; position: number }>();
+  keptGuesses = 0;
+  wrongGuesses = 0;
   /** the stage whose frames are lost on their way */
   #brokenAfter: number | undefined;
   #isSaving = false;
@@ -115,8 +121,18 @@ export class ModelRing {
   }
 
   #headTurn(): boolean {
-    for (const { step, sampled } of this.#answers.splice(0)) this.#scheduler.complete(step, sampled);
-    const step = this.#scheduler.next();
+    for (const { step, sampled } of this.#answers.splice(0)) {
+      for (const { verdict } of this.#scheduler.complete(step, sampled)) {
+        if (verdict === 'right') this.keptGuesses += 1;
+        if (verdict === 'wrong') this.wrongGuesses += 1;
+      }
+    }
+    // to some stages in time, to others too late to matter
+    for (const { session, position } of this.#scheduler.takeCancelled()) {
+      for (const stage of this.#stages.slice(1, -1))
+        if (this.#random(2) === 0) stage.cancelGuesses(session, position);
+    }
+    const step = this.#scheduler.next() ?? this.#guess();
     if (!step) return false;
     this.pauses += step.ops.filter(({ op }) => op === 'trim').length;
     if (this.#isSaving) {
@@ -128,15 +144,37 @@ export class ModelRing {
     return true;
   }
 
+  /** Up to three guesses of a stream, some of them right. */
+  #guess(): ScheduledStep | undefined {
+    const { yieldShare } = this.#setting;
+    const wish = yieldShare === undefined ? undefined : this.#scheduler.guessWish();
+    if (!wish) return undefined;
+    const { session, request, tokens, guessed, most } = wish;
+    const begin = tokens.length + guessed.length;
+    const ids = Array.from({ length: Math.min(most, 1 + this.#random(3)) }, (_, i) => {
+      const { token } = this.#drawAt(request, begin + i - request.promptIds.length);
+      return this.#random(100) < 100 * (yieldShare as number) ? token : token + 1;
+    });
+    return this.#scheduler.nextGuess(session, begin, ids);
+  }
+
+  #isRight({ session, position, guess }: Row): boolean {
+    const newest = this.#newest.get(session);
+    return newest?.position === position && newest.token === guess;
+  }
+
   #stageTurn(place: number): void {
     const stage = this.#stages[place] as ModelStage;
     const step = stage.queue.shift();
     if (!step) return;
-    const { ops, failed, sound } = stage.run(step);
     const next = this.#stages[place + 1];
+    // the last stage alone knows what was drawn
+    const isOpen = (row: Row, taken: ReadonlySet<number>) =>
+      next !== undefined || taken.has(row.session) || this.#isRight(row);
+    const { passed, failed, sound } = stage.run(step, isOpen);
     const isLost = this.#brokenAfter === place;
     if (!next) this.#answer(stage, step, failed, sound, isLost);
-    else if (!isLost) next.queue.push({ ...step, ops });
+    else if (!isLost) next.queue.push(passed);
   }
 
   /**
@@ -149,6 +187,7 @@ export class ModelRing {
     for (let turns = this.#random(4 * this.#stages.length); turns > 0; turns--) this.#work();
     this.#brokenAfter = undefined;
     this.#answers.length = 0;
+    this.#newest.clear();
     if (this.#random(3) === 0) this.#capacity = (this.#setting.blocks - this.#random(2)) * KV_BLOCK_TOKENS;
     this.#context.kvTokens = this.#capacity;
     this.#scheduler = new Scheduler(this.#options(), keepsKv ? this.#scheduler : undefined);
@@ -184,7 +223,9 @@ export class ModelRing {
     sound: Row[],
     isLost: boolean,
   ): void {
-    const sampled = sound.filter(({ sample }) => sample).map((row) => this.#draw(stage, row));
+    const sampled = sound
+      .filter(({ sample }) => sample)
+      .flatMap((row) => (row.guess === undefined || this.#isRight(row) ? this.#draw(stage, row) : []));
     for (const { session } of failed) {
       const isOpening = (op: SessionOp): op is OpenOp => op.op === 'open' && op.session === session;
       const asked = stage.requestOf(session) ?? this.#asked.get(ops.find(isOpening)?.requestId ?? '');
@@ -208,6 +249,8 @@ export class ModelRing {
     const most = Math.min(request.maxTokens, this.#capacity - request.promptIds.length);
     const outcome = isStop ? 'stop' : drawn.length >= most ? 'length' : 'next';
     if (outcome !== 'next') asked.end ??= outcome;
+    if (outcome === 'next') this.#newest.set(session, { token, position: row.position + row.count });
+    else this.#newest.delete(session);
     return { session, token, outcome };
   }
 

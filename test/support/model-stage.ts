@@ -72,12 +72,27 @@ export class ModelStage {
     return this.#context.asked.get(this.#sessions.get(session)?.open?.requestId ?? '');
   }
 
-  /** As a stage does it. @returns the operations for the next stage, and the rows that were computed */
-  run({ ops, rows, ids }: ScheduledStep): { ops: SessionOp[]; failed: FailOp[]; sound: Row[] } {
+  /** Guesses that turned out wrong, as the first stage says at once. */
+  cancelGuesses(session: number, position: number): void {
+    this.#sessions.cancelGuesses(session, position);
+  }
+
+  /**
+   * As a stage does it.
+   * @param isOpen whether a guess that nobody has cancelled may still be right, as far as this stage knows
+   * @returns what the next stage gets, and the rows that were computed
+   */
+  run(
+    { step, ops, rows: allRows, ids: allIds }: ScheduledStep,
+    isOpen: (row: Row, taken: ReadonlySet<number>) => boolean,
+  ): { passed: ScheduledStep; failed: FailOp[]; sound: Row[] } {
     const failed = ops.flatMap((op) => this.#apply(op));
+    const { rows, ids } = this.#worthwhile(allRows, allIds, isOpen);
+    const lengths = new Map<number, number>();
     for (const row of rows) {
       if (this.#context.isUnlucky()) failed.push(...this.#inject(row.session));
-      const fault = this.#sessions.check(row);
+      const fault = this.#sessions.check(row, lengths.get(row.session));
+      lengths.set(row.session, row.position + row.count);
       assert.equal(fault, undefined, 'a fault came by itself');
     }
     let begin = 0;
@@ -88,13 +103,39 @@ export class ModelStage {
       this.#write(row, written);
       if (!this.#context.isUnlucky()) return true;
       this.kv.get(row.session)?.fill(GARBAGE, row.position);
+      if (row.guess !== undefined) {
+        // what a guess comes to must not end its request
+        this.#sessions.cancelGuesses(row.session, row.position);
+        return false;
+      }
       failed.push(...this.#inject(row.session));
       return false;
     });
     const { kvTokens } = this.#context;
     assert.ok(this.heldTokens <= kvTokens, `${this.heldTokens} tokens where ${kvTokens} have room`);
     const told = new Set(ops.map((op) => (op.op === 'fail' ? op.session : undefined)));
-    return { ops: [...ops, ...failed.filter(({ session }) => !told.has(session))], failed, sound };
+    const left = this.#worthwhile(rows, ids, () => true);
+    const passedOps = [...ops, ...failed.filter(({ session }) => !told.has(session))];
+    return { passed: { step, ops: passedOps, ...left }, failed, sound };
+  }
+
+  #worthwhile(
+    rows: readonly Row[],
+    ids: readonly number[],
+    isOpen: (row: Row, taken: ReadonlySet<number>) => boolean,
+  ): Pick<ScheduledStep, 'rows' | 'ids'> {
+    const taken = new Set<number>();
+    const kept: Pick<ScheduledStep, 'rows' | 'ids'> = { rows: [], ids: [] };
+    let begin = 0;
+    for (const row of rows) {
+      const own = ids.slice(begin, begin + row.count);
+      begin += row.count;
+      if (row.guess !== undefined && (this.#sessions.isCancelled(row) || !isOpen(row, taken))) continue;
+      taken.add(row.session);
+      kept.rows.push(row);
+      kept.ids.push(...own);
+    }
+    return kept;
   }
 
   #apply(op: SessionOp): FailOp[] {
@@ -130,6 +171,8 @@ export class ModelStage {
     tokens.push(...ids);
     this.kv.set(row.session, tokens);
     this.#sessions.grow(row);
+    assert.equal(tokens.length, row.position + row.count);
+    if (row.guess !== undefined) return; // what it is worth shows when a token is drawn
     const { request, drawn } = this.requestOf(row.session) as Asked;
     const { length } = request.promptIds;
     // by hand: deepEqual takes a hundred times as long, and most of the tests' time
@@ -137,7 +180,6 @@ export class ModelStage {
       (token, at) => token !== (at < length ? request.promptIds[at] : drawn[at - length]),
     );
     assert.equal(wrong, -1, `token ${wrong} of session ${row.session} is not that of ${request.requestId}`);
-    assert.equal(tokens.length, row.position + row.count);
   }
 }
 

@@ -1,5 +1,6 @@
 // Guesses by a small model of the same vocabulary. It draws with the request's own random numbers, so that where its
 // distribution is like the large model's, its draws are, too. Its KV follows the text; it must not know steps or hops.
+import { setImmediate } from 'node:timers/promises';
 import type { Sampling } from '../../../protocol/generate.ts';
 import type { Engine } from '../../engine/engine.ts';
 import { sample } from '../../engine/sampler.ts';
@@ -39,7 +40,11 @@ export class DraftSource implements GuessSource {
     return this.#engine.kvBytes;
   }
 
-  async guess(context: GuessContext, count: number): Promise<readonly number[] | 'working'> {
+  async guess(
+    context: GuessContext,
+    count: number,
+    isEnough: () => boolean = () => false,
+  ): Promise<readonly number[] | 'working'> {
     const text = this.#textOf(context);
     const { tokens, guessed, request } = context;
     const end = tokens.length + guessed.length;
@@ -61,6 +66,9 @@ export class DraftSource implements GuessSource {
       );
       if (!isLast && !text.isFailed) return 'working';
       if (guess !== undefined) guesses.push(guess);
+      // what arrived meanwhile is read in a turn of the event loop
+      if (guesses.length < count) await setImmediate();
+      if (isEnough()) break;
     }
     return guesses;
   }

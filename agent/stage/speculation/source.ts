@@ -20,9 +20,14 @@ export interface GuessSource {
   /**
    * Guesses the tokens that follow.
    * @param count how many are wanted, at least 1
+   * @param isEnough whether it should stop with those that it has, because something else is to be done
    * @returns none where it has no idea; `working` where it needs another turn, because reading the text takes it long
    */
-  guess(context: GuessContext, count: number): Promise<readonly number[] | 'working'>;
+  guess(
+    context: GuessContext,
+    count: number,
+    isEnough?: () => boolean,
+  ): Promise<readonly number[] | 'working'>;
   /** A session is over: what is known of its text can be forgotten. */
   forget(session: number): void;
 }

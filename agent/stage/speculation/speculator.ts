@@ -38,10 +38,14 @@ export class Speculator {
   readonly #streams = new Map<number, Stream>();
   readonly #unguessed: Unguessed = { known: undefined };
   readonly #totals = new Map<GuessSourceName, { sent: number; kept: number }>();
+  /** what a guess of each source took lately */
+  readonly #guessMs = new Map<GuessSourceName, number>();
+  readonly #nowMs: () => number;
   #asked = 0;
 
-  /** @param sources at least one */
-  constructor(sources: readonly GuessSource[], costs: StepCosts, stageCount: number) {
+  /** @param sources at least one @param nowMs a clock */
+  constructor(sources: readonly GuessSource[], costs: StepCosts, stageCount: number, nowMs: () => number) {
+    this.#nowMs = nowMs;
     this.#sources = sources;
     this.#costs = costs;
     this.#stageCount = stageCount;
@@ -50,9 +54,10 @@ export class Speculator {
 
   /**
    * Guesses what a session's wish is for.
+   * @param isEnough whether something else is to be done: guessing ends with what there is
    * @returns `working` where a source needs another turn; undefined where nothing should be guessed
    */
-  async guess(wish: GuessWish): Promise<Guessed | 'working' | undefined> {
+  async guess(wish: GuessWish, isEnough: () => boolean): Promise<Guessed | 'working' | undefined> {
     const { session, request, tokens, guessed } = wish;
     const stream = this.#streamOf(wish);
     if (!stream.gate.isOpen) return undefined;
@@ -62,8 +67,13 @@ export class Speculator {
     await this.#tryUnasked(stream, ranked, context);
     let isWorking = false;
     for (const source of ranked) {
-      const rows = this.#costs.rows(stream.yields.of(source.name), this.#stageCount);
-      const ids = await source.guess(context, Math.min(wish.most, rows));
+      const yieldShare = stream.yields.of(source.name);
+      const guessMs = this.#guessMs.get(source.name) ?? 0;
+      const rows = this.#costs.rows({ yieldShare, stageCount: this.#stageCount, guessMs });
+      const fromMs = this.#nowMs();
+      const ids = await source.guess(context, Math.min(wish.most, rows), isEnough);
+      if (ids.length > 0 && ids !== 'working')
+        this.#guessMs.set(source.name, guessMs + ((this.#nowMs() - fromMs) / ids.length - guessMs) / 8);
       if (ids === 'working') {
         isWorking = true;
         continue;
@@ -100,7 +110,8 @@ export class Speculator {
   }
 
   /** A step came back. @param streams that run */
-  judged(all: readonly Judged[], streams: number, nowMs: number): void {
+  judged(all: readonly Judged[], streams: number): void {
+    const nowMs = this.#nowMs();
     for (const { session, verdict, isOver } of all) {
       const stream = this.#streams.get(session);
       if (!stream) continue;

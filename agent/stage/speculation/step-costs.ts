@@ -6,9 +6,19 @@ export const MAX_GUESS_ROWS = 8;
 /** What one measurement counts for: steps grow with their context. */
 const NEWEST_SHARE = 1 / 8;
 /** Fewer measurements say nothing. */
-const MIN_MEASURED = 3;
-/** One guessed step in so many tries one row more than pays as far as is known. */
+const MIN_MEASURED = 2;
+/** One guessed step in so many tries one row more than pays as far as is known; sooner where that was never measured. */
 const TRY_EVERY = 64;
+const TRY_UNKNOWN_EVERY = 12;
+
+/** What decides how many guesses one step should hold. */
+export interface GuessOdds {
+  /** share of the guesses that are right */
+  yieldShare: number;
+  stageCount: number;
+  /** what one guess takes the first stage, beside its row */
+  guessMs: number;
+}
 
 interface Cost {
   ms: number;
@@ -34,24 +44,22 @@ export class StepCosts {
     return cost && cost.count >= MIN_MEASURED ? cost.ms : undefined;
   }
 
-  /**
-   * How many guesses the next step should hold; now and then one more, to learn what that costs.
-   * @param yieldShare of the guesses that are right
-   */
-  rows(yieldShare: number, stageCount: number): number {
-    const best = this.#best(yieldShare, stageCount);
+  /** How many guesses the next step should hold; now and then one more, to learn what that costs. */
+  rows(odds: GuessOdds): number {
+    const best = this.#best(odds);
+    const more = Math.min(best + 1, MAX_GUESS_ROWS);
     this.#steps += 1;
-    const isTrial = this.#steps % TRY_EVERY < MIN_MEASURED;
-    return isTrial ? Math.min(best + 1, MAX_GUESS_ROWS) : best;
+    const every = this.msOf(more) === undefined ? TRY_UNKNOWN_EVERY : TRY_EVERY;
+    return this.#steps % every === 0 ? more : best;
   }
 
-  #best(yieldShare: number, stageCount: number): number {
+  #best(odds: GuessOdds): number {
+    const rowMs = this.msOf(1);
     let best = { rows: 1, rate: 0 };
     for (let rows = 1; rows <= MAX_GUESS_ROWS; rows++) {
-      const one = this.msOf(1);
-      const ms = this.msOf(rows);
-      if (one === undefined || ms === undefined) break;
-      const rate = tokensPerMs({ yieldShare, stageCount, rows, rowMs: one, stepMs: ms });
+      const stepMs = this.msOf(rows);
+      if (rowMs === undefined || stepMs === undefined) break;
+      const rate = guessedTokensPerMs({ ...odds, rows, rowMs, stepMs });
       if (rate > best.rate) best = { rows, rate };
     }
     return best.rows;
@@ -59,17 +67,15 @@ export class StepCosts {
 }
 
 /**
- * The speed of one stream whose guesses fill the pipeline: a drawn token has gone through all stages; as many right ones in
- * a row as the yield y lets expect, y / (1 − y), follow at the pace of guessed steps, and the first wrong one begins anew.
+ * The speed of one stream whose guesses fill the pipeline. A drawn token has gone through all n stages; as many right
+ * guesses in a row as the yield y lets expect, y / (1 − y), follow at the pace of guessed steps; the first wrong one begins
+ * anew, and its real row may find the first stage at work on a step of guesses.
+ * @param of times in ms: `rowMs` of a step with one row in one stage, `stepMs` of one with `rows` guesses
  */
-function tokensPerMs(of: {
-  yieldShare: number;
-  stageCount: number;
-  rows: number;
-  rowMs: number;
-  stepMs: number;
-}): number {
+export function guessedTokensPerMs(of: GuessOdds & { rows: number; rowMs: number; stepMs: number }): number {
+  const { stageCount, guessMs, rows, rowMs, stepMs } = of;
   const yieldShare = Math.min(of.yieldShare, 0.99);
   const inRow = yieldShare / (1 - yieldShare);
-  return (1 + inRow) / (of.stageCount * of.rowMs + (inRow * of.stepMs) / of.rows);
+  const lateMs = Math.max(0, stepMs + guessMs - (stageCount - 1) * rowMs);
+  return (1 + inRow) / (stageCount * rowMs + lateMs + inRow * (stepMs / rows + guessMs));
 }

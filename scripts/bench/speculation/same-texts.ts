@@ -29,9 +29,13 @@ export async function sameTexts(
     const without = await answer(off, promptIds, sampling);
     const guessed = await answer(on, promptIds, sampling);
     all += 1;
-    const isSame = without.events === guessed.events && (expected ?? guessed.tokens.join()) === guessed.tokens.join();
+    const isSame =
+      without.events === guessed.events && (expected ?? guessed.tokens.join()) === guessed.tokens.join();
     if (isSame) same += 1;
-    else say(`a text differs: ${JSON.stringify({ sampling, without: without.tokens, guessed: guessed.tokens })}`);
+    else
+      say(
+        `a text differs: ${JSON.stringify({ sampling, without: without.tokens, guessed: guessed.tokens })}`,
+      );
   };
   for (const { prompt_ids: prompt, greedy_ids: greedy } of cases)
     await compare(prompt, {}, greedy.filter((id) => id !== 1).join());

@@ -1,5 +1,5 @@
 // Guesses of another source, some of them made wrong by chance: what a draft that agrees less often would give.
-import type { GuessContext, GuessSource } from '../../../agent/stage/speculation/source.ts';
+import type { GuessSource } from '../../../agent/stage/speculation/source.ts';
 
 /** Ids that every model of the benches has. */
 const ID_COUNT = 1024;
@@ -18,9 +18,10 @@ export class SpoiltSource implements GuessSource {
     this.isFree = source.isFree;
   }
 
-  async guess(context: GuessContext, count: number): Promise<readonly number[] | 'working'> {
-    const ids = await this.#source.guess(context, count);
+  async guess(...asked: Parameters<GuessSource['guess']>): Promise<readonly number[] | 'working'> {
+    const ids = await this.#source.guess(...asked);
     if (ids === 'working') return ids;
+    const [context] = asked;
     const begin = context.tokens.length + context.guessed.length;
     return ids.map((id, i) => (chanceAt(begin + i) < this.#chance ? (id + 1) % ID_COUNT : id));
   }

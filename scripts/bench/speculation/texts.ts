@@ -17,10 +17,14 @@ const MAX_TOKENS = 400;
 const TIMEOUT_MS = 300_000;
 const GREEDY: Sampling = { temperature: 0, topP: 1, seed: 0 };
 
-/** With the longest answers first. */
 export async function referenceCases(): Promise<ReferenceCase[]> {
   const { cases } = File.parse(JSON.parse(await readFile(referenceFile(), 'utf8')));
-  return cases.sort((a, b) => b.greedy_ids.length - a.greedy_ids.length);
+  return cases;
+}
+
+/** Those whose answers are long enough to get into step, and not as long as all others together. */
+export function longAnswers(cases: readonly ReferenceCase[]): ReferenceCase[] {
+  return cases.filter(({ greedy_ids: { length } }) => length >= 80 && length <= 140);
 }
 
 export interface Answer {
@@ -38,7 +42,12 @@ export async function answer(
   sampling: Partial<Sampling> = {},
 ): Promise<Answer> {
   await takeTurn();
-  const request = { promptIds, maxTokens: MAX_TOKENS, stopIds: [END_ID], sampling: { ...GREEDY, ...sampling } };
+  const request = {
+    promptIds,
+    maxTokens: MAX_TOKENS,
+    stopIds: [END_ID],
+    sampling: { ...GREEDY, ...sampling },
+  };
   const tokens: number[] = [];
   const told: unknown[] = [];
   let [first, last] = [0, 0];
@@ -53,7 +62,10 @@ export async function answer(
 }
 
 /** Decoded tokens a second over several answers, one after the other. */
-export async function oneStreamSpeed(cluster: BenchCluster, cases: readonly ReferenceCase[]): Promise<number> {
+export async function oneStreamSpeed(
+  cluster: BenchCluster,
+  cases: readonly ReferenceCase[],
+): Promise<number> {
   let tokens = 0;
   let ms = 0;
   for (const { prompt_ids: promptIds } of cases) {

@@ -49,7 +49,9 @@ class Play {
   land(step: number, ...tokens: ReturnType<typeof next>[]): string[] {
     return this.scheduler
       .complete(step, tokens)
-      .map(({ requestId, token, verdict, isOver }) => `${requestId} ${token} ${verdict}${isOver ? ' over' : ''}`);
+      .map(
+        ({ requestId, token, verdict, isOver }) => `${requestId} ${token} ${verdict}${isOver ? ' over' : ''}`,
+      );
   }
 
   get cancelled(): string[] {
