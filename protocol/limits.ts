@@ -127,10 +127,11 @@ export const MAX_ID_SET_CHARS = 4 * Math.ceil(MAX_VOCABULARY / 8 / 3);
 /** The reason of a failed session, in a frame. */
 export const MAX_FAULT_CHARS = 500;
 /**
- * Session operations in a step frame: 64 opens (MAX_SESSIONS), as many ends of sessions that are kept, their faults, and
- * all that was kept (MAX_KEPT_SESSIONS) given up together with what was kept just now.
+ * Session operations in a step frame: 64 opens (MAX_SESSIONS), as many ends of sessions that are kept, each cut back first
+ * to what was not guessed, their faults, and all that was kept (MAX_KEPT_SESSIONS) given up together with what was kept
+ * just now.
  */
-export const MAX_STEP_OPS = 64 + 64 + 64 + (128 + 64);
+export const MAX_STEP_OPS = 64 + 2 * 64 + 64 + (128 + 64);
 /**
 /**
  * The base64 text of how often an answer so far has each of its tokens: at most every id of the vocabulary, each with the
@@ -248,8 +249,8 @@ export const MAX_STATUS_INPUT_BYTES = KIB;
 /** Events kept for the dashboard. */
 export const MAX_EVENTS = 100;
 /**
- * Steps of which a stage keeps the times: at ten steps a second the last 50 s. As JSON one takes at most 330 bytes
- * (15 numbers with their names), so all of them 165 KiB in one control message.
+ * Steps of which a stage keeps the times: at ten steps a second the last 50 s. As JSON one takes at most 350 bytes
+ * (16 numbers with their names), so all of them 175 KiB in one control message.
  */
 export const MAX_TRACE_STEPS = 512;
 /** A stage that is asked for its trace answers between two steps: who computes longer is left out. */

@@ -33,6 +33,8 @@ export const TracedStep = z.object({
   rows: z.int().min(0),
   prefillTokens: z.int().min(0),
   decodeTokens: z.int().min(0),
+  /** decoded as guesses, be they right or wrong */
+  guessedTokens: z.int().min(0),
   /** of the frame that went to the next stage; 0 where there is none */
   sentBytes: z.int().min(0),
   /** when the stage took the step up, since 1970 */
@@ -87,6 +89,8 @@ export type RoundTimes = z.infer<typeof RoundTimes>;
 
 export const TraceSummary = z.object({
   steps: z.int(),
+  /** of these, steps of nothing but guesses */
+  guessedSteps: z.int().optional(),
   /** time in which at least one step was on its way */
   activeUs: z.number().min(0),
   stages: z.array(StageTimes),
@@ -140,6 +144,8 @@ export type ChromeEvent =
       tid: number;
       ts: number;
       dur: number;
+      /** a colour by Chrome's name for it; viewers that know none choose one by `name` */
+      cname?: string;
       args?: Record<string, number>;
     }
   | { ph: 's'; name: string; cat: string; id: number; pid: number; tid: number; ts: number }

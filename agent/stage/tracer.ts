@@ -13,6 +13,7 @@ const FIELDS = [
   'rows',
   'prefillTokens',
   'decodeTokens',
+  'guessedTokens',
   'sentBytes',
   'beginUs',
   'restUs',
@@ -66,12 +67,14 @@ export class Tracer {
     const at = (this.#ended % SLOTS) * WIDTH;
     let prefillTokens = 0;
     let decodeTokens = 0;
+    let guessedTokens = 0;
     for (const row of rows) {
-      if (row.sample && row.count === 1) decodeTokens += 1;
+      if (row.guess !== undefined) guessedTokens += 1;
+      else if (row.sample && row.count === 1) decodeTokens += 1;
       else prefillTokens += row.count;
     }
     const waitUs = now - (this.#lastUs ?? now);
-    this.#ring.set([step, rows.length, prefillTokens, decodeTokens, 0, now], at);
+    this.#ring.set([step, rows.length, prefillTokens, decodeTokens, guessedTokens, 0, now], at);
     this.#ring.set([this.#restUs, this.#tidyUs, waitUs, 0, 0, 0, 0, 0, UNKNOWN], at + place('restUs'));
     this.#open = at;
     this.#lastUs = now;

@@ -2,7 +2,7 @@
 // after the other, what the stage waited and the steps, each step over its phases, and arrows lead from stage to stage.
 import { formatRange } from '../../protocol/plan.ts';
 import type { ChromeEvent, TracedStep } from '../../protocol/trace.ts';
-import { gapSpans, type Span, stepEndUs, stepSpans } from './spans.ts';
+import { gapSpans, isGuess, type Span, stepEndUs, stepSpans } from './spans.ts';
 import type { Timeline, TimelineStage } from './timeline.ts';
 
 /**
@@ -16,6 +16,9 @@ export function chromeEvents({ stages }: Timeline): ChromeEvent[] {
     ...arrows(stages),
   ];
 }
+
+/** Of steps that may turn out to be of no use. */
+const GUESS_COLOUR = 'olive';
 
 /** Viewers take process 0 for the system's idle process. */
 function processOf({ index }: TimelineStage): { pid: number; tid: number } {
@@ -47,6 +50,7 @@ function stepEvents(stage: TimelineStage, step: TracedStep): ChromeEvent[] {
       ph: 'X',
       name: stepName(step),
       cat: 'step',
+      ...(isGuess(step) && { cname: GUESS_COLOUR }),
       ...at,
       ts: step.beginUs,
       dur: stepEndUs(step) - step.beginUs,
@@ -55,6 +59,7 @@ function stepEvents(stage: TimelineStage, step: TracedStep): ChromeEvent[] {
         rows: step.rows,
         prefillTokens: step.prefillTokens,
         decodeTokens: step.decodeTokens,
+        guessedTokens: step.guessedTokens,
         sentBytes: step.sentBytes,
       },
     },
@@ -62,7 +67,9 @@ function stepEvents(stage: TimelineStage, step: TracedStep): ChromeEvent[] {
   ];
 }
 
-function stepName({ prefillTokens, decodeTokens }: TracedStep): string {
+function stepName(step: TracedStep): string {
+  const { prefillTokens, decodeTokens } = step;
+  if (isGuess(step)) return 'guess';
   if (prefillTokens > 0) return decodeTokens > 0 ? 'prefill + decode' : 'prefill';
   return decodeTokens > 0 ? 'decode' : 'sessions'; // without tokens it opens or ends sessions
 }

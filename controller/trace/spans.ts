@@ -30,6 +30,11 @@ export function stepSpans(step: TracedStep): Span[] {
   ]);
 }
 
+/** Whether a step holds nothing but guesses. */
+export function isGuess({ prefillTokens, decodeTokens, guessedTokens }: TracedStep): boolean {
+  return guessedTokens > 0 && prefillTokens + decodeTokens === 0;
+}
+
 /** When the stage was done with a step. */
 export function stepEndUs(step: TracedStep): number {
   return sentUs(step) + step.finishUs;

@@ -5,6 +5,7 @@ import { TRACE_PHASES } from '../../protocol/trace.ts';
 import {
   gapSpans,
   type Interval,
+  isGuess,
   lengthOf,
   overlap,
   type Span,
@@ -29,8 +30,11 @@ export function summarize({ stages, missing }: Timeline): TraceSummary {
   const times = stages.map((stage) => stageTimes(stage, active, activeUs));
   const round = missing.length === 0 ? roundTimes(stages) : null;
   const steps = new Set(stages.flatMap((stage) => stage.steps.map(({ step }) => step))).size;
+  const guessedSteps = new Set(stages.flatMap((stage) => stage.steps.filter(isGuess).map(({ step }) => step)))
+    .size;
   const silent = missing.map(({ index }) => index);
-  return { steps, activeUs, stages: times, round, verdict: verdict({ steps, stages: times, round, silent }) };
+  const why = verdict({ steps, stages: times, round, silent });
+  return { steps, ...(guessedSteps > 0 && { guessedSteps }), activeUs, stages: times, round, verdict: why };
 }
 
 /** When at least one step was on its way: from its first begin to the answer, or to where it was last seen. */

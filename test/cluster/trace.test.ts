@@ -12,7 +12,7 @@ type Span = ChromeEvent & { ph: 'X' };
 describe('the trace of a cluster of three', () => {
   let cluster: TestCluster;
   before(async () => {
-    cluster = await TestCluster.up({ nodes: 3 });
+    cluster = await TestCluster.up({ nodes: 3, speculation: 'off' });
   });
   after(() => cluster.down());
 

@@ -9,6 +9,7 @@ import { type RunningController, startController } from '../../controller/main.t
 import type { Planning } from '../../controller/planning.ts';
 import { credentialHeaders } from '../../protocol/credential.ts';
 import type { GenerateRequest } from '../../protocol/generate.ts';
+import type { SpeculationMode } from '../../protocol/speculation.ts';
 import { pairHomes } from '../../scripts/pair-homes.ts';
 import { demoModelDir } from './paths.ts';
 import { GREEDY } from './sampling.ts';
@@ -33,6 +34,8 @@ export interface TestClusterOptions {
   planning?: Planning;
   /** where the agents' engines are installed */
   enginesDir?: string;
+  /** how tokens are guessed ahead; as users have it when left out */
+  speculation?: SpeculationMode;
   /** do not wait until it serves */
   asItIs?: boolean;
 }
@@ -90,6 +93,7 @@ export class TestCluster {
         modelDir: options.modelDir ?? demoModelDir,
         nodeCount: options.nodes,
         planning: options.planning,
+        speculation: options.speculation,
         agents: options.byAddress ? agents.map(({ port }) => ({ host: '127.0.0.1', port })) : [],
         cluster,
         home: controllerHome,

@@ -21,7 +21,11 @@ export interface SpeculationBed extends SuiteContext {
 }
 
 /** @param share of the guesses that is left as it is */
-export async function twoStages({ cores }: SpeculationBed, speculation: SpeculationMode, share: number): Promise<BenchCluster> {
+export async function twoStages(
+  { cores }: SpeculationBed,
+  speculation: SpeculationMode,
+  share: number,
+): Promise<BenchCluster> {
   process.env[YIELD_VARIABLE] = String(share);
   return bringUp({
     modelDir: demoModelDir(),

@@ -6,7 +6,13 @@ import { takeCores } from '../cores.ts';
 import type { Figure, SuiteContext } from '../figure.ts';
 import { faultTexts } from '../speculation/fault-texts.ts';
 import { sameTexts } from '../speculation/same-texts.ts';
-import { againstOneStage, crowd, neverRight, type SpeculationBed, twoStages } from '../speculation/streams.ts';
+import {
+  againstOneStage,
+  crowd,
+  neverRight,
+  type SpeculationBed,
+  twoStages,
+} from '../speculation/streams.ts';
 import { longAnswers, oneStreamSpeed, referenceCases } from '../speculation/texts.ts';
 
 export async function speculationSuite(context: SuiteContext): Promise<Figure[]> {
@@ -33,4 +39,3 @@ export async function speculationSuite(context: SuiteContext): Promise<Figure[]>
   figures.push(...(await faultTexts(context)));
   return figures;
 }
-

@@ -16,10 +16,11 @@ const OTHER: TracePhase[] = ['tidy', 'finish'];
 
 /** Several lines without a last line break; without steps the sentence that says so. */
 export function traceReport({ summary, stages, model, epoch }: TraceMetadata): string {
-  const { steps, activeUs, verdict } = summary;
+  const { steps, guessedSteps = 0, activeUs, verdict } = summary;
   if (steps === 0) return `${printable(verdict)} Ask something first, for example with \`espalier chat\`.`;
   const headline =
-    `The last ${formatPlural(steps, 'step')} of ${printable(model)}, epoch ${epoch}: ` +
+    `The last ${formatPlural(steps, 'step')}${guessedSteps > 0 ? ` (${guessedSteps} of them guesses)` : ''} ` +
+    `of ${printable(model)}, epoch ${epoch}: ` +
     `${formatMicroseconds(activeUs)} with at least one on its way`;
   const heading = ['stage', 'node', 'layers', 'steps', 'busy', ...COLUMNS.map(([name]) => name), 'other'];
   const rows = stages.map(({ index, node, range }) => {

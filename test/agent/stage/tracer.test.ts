@@ -33,6 +33,7 @@ describe('tracer', () => {
         rows: 2,
         prefillTokens: 512,
         decodeTokens: 1,
+        guessedTokens: 0,
         sentBytes: 14_400,
         beginUs: 1_000_000,
         restUs: 0,

@@ -56,7 +56,10 @@ describe('the Chrome form', () => {
     const [first, second] = steps;
     assert.deepEqual(
       [first?.name, first?.args],
-      ['prefill', { step: 1, rows: 1, prefillTokens: 9, decodeTokens: 0, sentBytes: 1_000 }],
+      [
+        'prefill',
+        { step: 1, rows: 1, prefillTokens: 9, decodeTokens: 0, guessedTokens: 0, sentBytes: 1_000 },
+      ],
     );
     assert.equal(second?.name, 'decode');
     assert.equal(steps.length, 20);

@@ -59,6 +59,7 @@ export function ring(options: RingOptions): (ToldStage & { steps: TracedStep[] }
         rows: 1,
         prefillTokens: step === 1 ? 9 : 0,
         decodeTokens: step === 1 ? 0 : 1,
+        guessedTokens: 0,
         sentBytes: sends ? 1_000 : 0,
         beginUs: local(i, beginUs),
         restUs: 0,
