@@ -46,6 +46,8 @@ export interface GuessWish {
   guessed: readonly number[];
   /** how many more tokens may be guessed, at least 1 */
   most: number;
+  /** how often guesses of the session were wrong: what was guessed before such a cut is of no use after it */
+  cuts: number;
 }
 
 /** Of the sessions, for requests that nobody waits for. */
@@ -66,6 +68,8 @@ interface Session {
   isAwaiting: boolean;
   /** the tokens after `tokens` that were guessed and are on their way; `sent` counts them as well */
   guesses: Guesses;
+  /** how often they were wrong */
+  cuts: number;
 }
 
 export class Scheduler {
@@ -223,6 +227,7 @@ export class Scheduler {
   #cutBack(session: Session): void {
     const { id, settled } = session;
     session.guesses.clear();
+    session.cuts += 1;
     session.sent = settled;
     session.forgottenAt = this.#lastStep;
     this.#kv.cut(id, settled);
@@ -275,38 +280,43 @@ export class Scheduler {
     const isIdle = this.#sessions.size + this.#waiting.length < stageCount && this.#paused.length === 0;
     if (!this.#isFree || this.#sync !== undefined || !isIdle) return undefined;
     let best: GuessWish | undefined;
-    for (const { id, request, tokens, guesses, isAwaiting } of this.#sessions.values()) {
+    for (const { id, request, tokens, guesses, isAwaiting, cuts } of this.#sessions.values()) {
       const guessed = guesses.ids;
       // the row of the last guess may draw the last token
       const most = request.promptIds.length + request.maxTokens - tokens.length - guessed.length - 1;
       const isBehind = best !== undefined && guessed.length >= best.guessed.length;
       if (!isAwaiting || most < 1 || isBehind) continue;
-      best = { session: id, request, tokens, guessed, most };
+      best = { session: id, request, tokens, guessed, most, cuts };
     }
     return best;
   }
 
   /**
-   * A step of guesses, each a row of its own, behind all that was sent of the session.
-   * @param begin how many tokens and guesses the session had when these were made
+   * A step of guesses, each a row of its own, behind all that was sent of the session. Of those whose places were taken
+   * since they were made only the rest is sent, if the tokens there are what was guessed.
+   * @param wish for which they were made, and `begin`, how many tokens and guesses the session had then
    * @param guesses at least one
-   * @returns undefined where they come too late, or have no room: they are forgotten
+   * @returns undefined where they are of no use any more, or have no room: they are forgotten
    */
-  nextGuess(id: number, begin: number, guesses: readonly number[]): ScheduledStep | undefined {
+  nextGuess(
+    { session: id, begin, cuts }: { session: number; begin: number; cuts: number },
+    guesses: readonly number[],
+  ): ScheduledStep | undefined {
     const session = this.#sessions.get(id);
     const wish = this.guessWish();
-    if (!session || wish?.session !== id || wish.tokens.length + wish.guessed.length !== begin)
-      return undefined;
-    if (guesses.length > Math.min(wish.most, this.#options.maxRows)) return undefined;
-    if (!this.#kv.growFree(id, begin + guesses.length)) return undefined;
-    const rows = guesses.map(
-      (guess, i): Row => ({ session: id, position: begin + i, count: 1, sample: true, guess }),
-    );
-    for (const guess of guesses) session.guesses.add(guess);
-    session.sent = begin + guesses.length;
+    if (!session || wish?.session !== id || wish.cuts !== cuts) return undefined;
+    const text = [...wish.tokens.slice(begin), ...wish.guessed.slice(Math.max(0, begin - wish.tokens.length))];
+    const rest = guesses.slice(text.length);
+    if (rest.length === 0 || text.some((token, i) => token !== guesses[i])) return undefined;
+    if (rest.length > Math.min(wish.most, this.#options.maxRows)) return undefined;
+    const end = begin + text.length;
+    if (!this.#kv.growFree(id, end + rest.length)) return undefined;
+    const rows = rest.map((guess, i): Row => ({ session: id, position: end + i, count: 1, sample: true, guess }));
+    for (const guess of rest) session.guesses.add(guess);
+    session.sent = end + rest.length;
     const step = ++this.#lastStep;
     this.#inFlight.set(step, rows);
-    return { step, ops: this.#ops.splice(0), rows, ids: [...guesses] };
+    return { step, ops: this.#ops.splice(0), rows, ids: rest };
   }
 
   /** Whether a session has a request that runs. */
@@ -393,6 +403,7 @@ export class Scheduler {
         forgottenAt: 0,
         isAwaiting: false,
         guesses: new Guesses(),
+        cuts: 0,
       };
       this.#sessions.set(id, session);
       this.#prefilling.push(session);

@@ -267,14 +267,24 @@ export class StageLoop {
     const wish = this.#speculator && scheduler.guessWish();
     const speculator = this.#speculator;
     if (!speculator || !wish) return false;
-    const guess = await speculator.guess(wish, () => this.#isStopped || this.#frames.length > 0);
+    const isEnough = () => {
+      // guessing takes time: what comes back meanwhile may give real work, which goes first
+      this.#hear(scheduler);
+      return this.#isStopped || scheduler.hasWork || !scheduler.isRunning(wish.session);
+    };
+    const guess = await speculator.guess(wish, isEnough);
     if (guess === undefined) return false;
     if (guess === 'working' || this.#isStopped) return true;
-    // guessing takes time: what came meanwhile goes first
     this.#hear(scheduler);
-    const next = scheduler.next() ?? scheduler.nextGuess(guess.session, guess.begin, guess.ids);
+    const real = scheduler.next();
+    if (real) {
+      await this.#runScheduled(real);
+      this.#hear(scheduler);
+    }
+    // what is left of the guess may still be right behind the real row
+    const next = scheduler.hasWork ? undefined : scheduler.nextGuess(guess, guess.ids);
     if (!next) return true;
-    if (next.rows.some((row) => row.guess !== undefined)) speculator.sent(guess);
+    speculator.sent(guess, next.rows.length);
     await this.#runScheduled(next);
     return true;
   }

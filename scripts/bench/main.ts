@@ -15,6 +15,7 @@ const SUITES: Record<string, () => Promise<Suite>> = {
   faults: async () => (await import('./suites/faults.ts')).faultsSuite,
   long: async () => (await import('./suites/long.ts')).longSuite,
   speculation: async () => (await import('./suites/speculation.ts')).speculationSuite,
+  pipeline: async () => (await import('./suites/pipeline.ts')).pipelineSuite,
   plan: async () => (await import('./suites/plan.ts')).planSuite,
   pull: async () => (await import('./suites/pull.ts')).pullSuite,
 };

@@ -149,13 +149,13 @@ export class ModelRing {
     const { yieldShare } = this.#setting;
     const wish = yieldShare === undefined ? undefined : this.#scheduler.guessWish();
     if (!wish) return undefined;
-    const { session, request, tokens, guessed, most } = wish;
+    const { session, request, tokens, guessed, most, cuts } = wish;
     const begin = tokens.length + guessed.length;
     const ids = Array.from({ length: Math.min(most, 1 + this.#random(3)) }, (_, i) => {
       const { token } = this.#drawAt(request, begin + i - request.promptIds.length);
       return this.#random(100) < 100 * (yieldShare as number) ? token : token + 1;
     });
-    return this.#scheduler.nextGuess(session, begin, ids);
+    return this.#scheduler.nextGuess({ session, begin, cuts }, ids);
   }
 
   #isRight({ session, position, guess }: Row): boolean {

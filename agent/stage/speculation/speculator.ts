@@ -27,6 +27,8 @@ interface Stream {
 export interface Guessed {
   session: number;
   begin: number;
+  /** of the wish for which they were made */
+  cuts: number;
   ids: readonly number[];
   source: GuessSourceName;
 }
@@ -58,7 +60,7 @@ export class Speculator {
    * @returns `working` where a source needs another turn; undefined where nothing should be guessed
    */
   async guess(wish: GuessWish, isEnough: () => boolean): Promise<Guessed | 'working' | undefined> {
-    const { session, request, tokens, guessed } = wish;
+    const { session, request, tokens, guessed, cuts } = wish;
     const stream = this.#streamOf(wish);
     if (!stream.gate.isOpen) return undefined;
     const context = { session, request, tokens, guessed };
@@ -81,7 +83,7 @@ export class Speculator {
       // behind the end of an answer there is nothing to guess
       const end = ids.findIndex((id) => request.stopIds.includes(id));
       const some = end < 0 ? ids : ids.slice(0, end);
-      if (some.length > 0) return { session, begin, ids: some, source: source.name };
+      if (some.length > 0) return { session, begin, cuts, ids: some, source: source.name };
     }
     return isWorking ? 'working' : undefined;
   }
@@ -102,11 +104,11 @@ export class Speculator {
     stream.unasked = { source: source.name, at: tokens.length + guessed.length, before, token };
   }
 
-  /** These guesses are on their way. */
-  sent({ session, ids, source }: Guessed): void {
+  /** So many of these guesses are on their way. */
+  sent({ session, source }: Guessed, count: number): void {
     const stream = this.#streams.get(session);
     if (!stream) return;
-    for (const _ of ids) stream.onTheirWay.push(source);
+    for (let i = 0; i < count; i++) stream.onTheirWay.push(source);
   }
 
   /** A step came back. @param streams that run */

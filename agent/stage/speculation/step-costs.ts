@@ -67,15 +67,20 @@ export class StepCosts {
 }
 
 /**
- * The speed of one stream whose guesses fill the pipeline. A drawn token has gone through all n stages; as many right
- * guesses in a row as the yield y lets expect, y / (1 − y), follow at the pace of guessed steps; the first wrong one begins
- * anew, and its real row may find the first stage at work on a step of guesses.
+ * The speed of one stream whose guesses fill the pipeline, from one wrong guess to the next. A real row goes through all n
+ * stages, later by what is left of a guessed step before it. As many right guesses follow in a row as the yield y lets
+ * expect, y / (1 − y), in steps of k: the first step begins when the first stage is done with the real row and k guesses
+ * are made, the others follow as fast as the first stage makes them. `npm run bench -- pipeline` compares what it chooses
+ * with all other choices (docs/speculation.md).
  * @param of times in ms: `rowMs` of a step with one row in one stage, `stepMs` of one with `rows` guesses
  */
 export function guessedTokensPerMs(of: GuessOdds & { rows: number; rowMs: number; stepMs: number }): number {
   const { stageCount, guessMs, rows, rowMs, stepMs } = of;
   const yieldShare = Math.min(of.yieldShare, 0.99);
   const inRow = yieldShare / (1 - yieldShare);
-  const lateMs = Math.max(0, stepMs + guessMs - (stageCount - 1) * rowMs);
-  return (1 + inRow) / (stageCount * rowMs + lateMs + inRow * (stepMs / rows + guessMs));
+  const steps = inRow / rows;
+  const lateMs = Math.max(0, stepMs + guessMs - (stageCount - 1) * rowMs) + stepMs - rowMs;
+  const firstMs = rowMs + rows * guessMs + stageCount * (stepMs - rowMs);
+  const othersMs = Math.max(0, steps - 1) * (stepMs + rows * guessMs);
+  return (1 + inRow) / (stageCount * rowMs + lateMs + Math.min(1, steps) * firstMs + othersMs);
 }

@@ -42,7 +42,7 @@ class Play {
     const wish = this.scheduler.guessWish();
     if (!wish) return 'no wish';
     const begin = wish.tokens.length + wish.guessed.length;
-    return line(this.scheduler.nextGuess(wish.session, begin, ids));
+    return line(this.scheduler.nextGuess({ ...wish, begin }, ids));
   }
 
   /** What became of a step, by request: the token and what it says of a guess. */
@@ -165,10 +165,17 @@ describe('guesses', () => {
     const wish = play.scheduler.guessWish();
     assert.equal(wish?.tokens.length, 4);
     play.land(1, next(60));
-    assert.equal(line(play.scheduler.nextGuess(1, 4, [50])), 'nothing', 'its place is taken');
+    const late = (session: number, ...ids: number[]) =>
+      line(play.scheduler.nextGuess({ session, begin: 4, cuts: 0 }, ids));
+    assert.equal(late(1, 60, 61), 'nothing', 'the real row comes first');
     play.real();
-    assert.equal(line(play.scheduler.nextGuess(1, 4, [50])), 'nothing');
-    assert.equal(line(play.scheduler.nextGuess(9, 4, [50])), 'nothing', 'of nobody');
+    assert.equal(late(1, 50, 51), 'nothing', 'another token was drawn');
+    assert.equal(late(1, 60), 'nothing', 'there is nothing left of it');
+    assert.equal(late(9, 60, 61), 'nothing', 'of nobody');
+    assert.equal(late(1, 60, 61), '#3 s1@5×1?61', 'the rest, where the beginning was right');
+    play.land(2, next(99));
+    play.real();
+    assert.equal(late(1, 60, 99, 62), 'nothing', 'made before a cut');
   });
 
   test('of an answer that stops are trimmed before it is kept, so that all stages hold the same of it', () => {
