@@ -327,7 +327,7 @@ export class Core {
   plan(): Promise<PlanReport> {
     const { deployment } = this.#cluster;
     const request = requestInForce(this.#cluster);
-    if (deployment && request) return this.#reports.report(deployment, request);
+    if (deployment && request) return this.#reports.report(deployment, request, this.#guesses.yieldShare);
     const reason = clusterReason(this.#cluster) ?? 'it is stopping';
     return Promise.reject(new EspalierError('not_ready', `there is no plan: ${reason}`));
   }

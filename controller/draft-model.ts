@@ -4,7 +4,13 @@ import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EspalierError } from '../protocol/errors.ts';
 import { type ModelFolder, openModelFolder } from '../protocol/model-folder.ts';
-import type { SpeculationMode, SpeculationSpec } from '../protocol/speculation.ts';
+import type { ModelCard } from '../protocol/plan.ts';
+import {
+  DRAFT_YIELD,
+  NGRAM_YIELD,
+  type SpeculationMode,
+  type SpeculationSpec,
+} from '../protocol/speculation.ts';
 import { readModelCard } from './models/card.ts';
 import { modelBytes } from './models/card-of.ts';
 
@@ -15,8 +21,10 @@ const VALUE_BYTES = 4;
 
 export interface ChosenSpeculation {
   spec: SpeculationSpec;
-  /** of the draft's weights and KV, on the first stage; 0 without a draft */
-  draftBytes: number;
+  /** what the first stage holds with it */
+  draft: ModelCard['draft'];
+  /** the share of guesses that plans take to be right, before anything is measured (estimates) */
+  guessYield: number;
   /** why there is no draft where there could be one */
   note: string | undefined;
 }
@@ -38,7 +46,8 @@ export async function chooseSpeculation(
   wish: SpeculationWish,
 ): Promise<ChosenSpeculation> {
   const { mode, draftDir, contextTokens } = wish;
-  const without = { spec: { mode }, draftBytes: 0, note: undefined };
+  const guessYield = mode === 'off' || mode === 'draft' ? 0 : NGRAM_YIELD;
+  const without = { spec: { mode }, draft: undefined, guessYield, note: undefined };
   if (mode === 'off' || mode === 'ngram') return without;
   const own = join(model.dir, DRAFT_FOLDER);
   const isAsked = draftDir !== undefined || mode === 'draft';
@@ -49,7 +58,13 @@ export async function chooseSpeculation(
     const card = await readModelCard(draft);
     const kvBytes = card.kvValuesPerTokenLayer * card.layerCount * VALUE_BYTES * contextTokens;
     const spec = { mode, draftDir: draft.dir, draftKvTokens: contextTokens };
-    return { spec, draftBytes: modelBytes(card) + kvBytes, note: undefined };
+    const weightBytes = modelBytes(card);
+    return {
+      spec,
+      draft: { weightBytes, bytes: weightBytes + kvBytes, layerCount: card.layerCount },
+      guessYield: DRAFT_YIELD,
+      note: undefined,
+    };
   } catch (error) {
     if (isAsked || !(error instanceof EspalierError)) throw error;
     return { ...without, note: `no draft: ${error.message}` };

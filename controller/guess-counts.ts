@@ -1,28 +1,36 @@
 // Guesses of all deployments since the controller started: stages count anew in each. Pure.
-import type { GuessSourceName, GuessStats } from '../protocol/speculation.ts';
+import type { GuessSourceName, GuessStats, GuessTotal } from '../protocol/speculation.ts';
 
-type Totals = GuessStats['totals'];
+/** Fewer guesses say little. */
+const MIN_JUDGED = 50;
 
 export class GuessCounts {
-  readonly #before = new Map<GuessSourceName, { sent: number; kept: number }>();
-  #present: Totals = [];
+  readonly #before = new Map<GuessSourceName, GuessTotal>();
+  #present: GuessTotal[] = [];
   #epoch = 0;
 
   /** What the first stage of a deployment tells. */
   note(epoch: number, { totals }: GuessStats): void {
     if (epoch !== this.#epoch) {
-      for (const { source, sent, kept } of this.all) this.#before.set(source, { sent, kept });
+      for (const total of this.all) this.#before.set(total.source, total);
       this.#epoch = epoch;
     }
     this.#present = totals;
   }
 
-  get all(): Totals {
+  get all(): GuessTotal[] {
     const sources = new Set([...this.#before.keys(), ...this.#present.map(({ source }) => source)]);
     return [...sources].map((source) => {
-      const before = this.#before.get(source) ?? { sent: 0, kept: 0 };
-      const { sent, kept } = this.#present.find((each) => each.source === source) ?? { sent: 0, kept: 0 };
-      return { source, sent: before.sent + sent, kept: before.kept + kept };
+      const parts = [this.#before.get(source), this.#present.find((each) => each.source === source)];
+      const sum = (of: 'sent' | 'kept' | 'judged') => parts.reduce((all, part) => all + (part?.[of] ?? 0), 0);
+      return { source, sent: sum('sent'), kept: sum('kept'), judged: sum('judged') };
     });
+  }
+
+  /** The share of guesses that were right; undefined before enough of them were judged to say so. */
+  get yieldShare(): number | undefined {
+    const sum = (of: 'kept' | 'judged') => this.all.reduce((all, each) => all + each[of], 0);
+    const judged = sum('judged');
+    return judged >= MIN_JUDGED ? sum('kept') / judged : undefined;
   }
 }

@@ -68,7 +68,8 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const deployments = new DeploymentStore(options.home, asked, log);
   const previous = await deployments.read();
   const memory = { store, measurements, incidents, deployments, previous, nodePins, tokens };
-  const core = new Core(identity, card, place, { ...options, ...memory }, log);
+  const planning = { ...(options.planning ?? DEFAULT_PLANNING), guessYield: current.guessYield };
+  const core = new Core(identity, card, place, { ...options, ...memory, planning }, log);
   const models: ModelSwitch = new ModelSwitch({
     core,
     shelf,

@@ -37,6 +37,8 @@ export interface ModelInUse {
   place: ModelPlace;
   text: TextModel;
   listed: ListedModel;
+  /** the share of guesses that is taken to be right before any was measured */
+  guessYield: number;
   /** why it has no draft where there could be one */
   note: string | undefined;
 }
@@ -52,13 +54,13 @@ export interface LoadOptions {
 /** @throws EspalierError as `openModelFolder`, `loadTextModel` and `chooseSpeculation` do */
 export async function loadModel(folder: ModelFolder, options: LoadOptions = {}): Promise<ModelInUse> {
   const { id, stored, speculation: wish = { mode: 'off', contextTokens: 0 } } = options;
-  const { spec: speculation, draftBytes, note } = await chooseSpeculation(folder, wish);
-  const card = { ...(await readModelCard(folder, id)), draftBytes };
+  const { spec: speculation, draft, guessYield, note } = await chooseSpeculation(folder, wish);
+  const card: ModelCard = { ...(await readModelCard(folder, id)), ...(draft && { draft }) };
   const text = await loadTextModel(folder.dir, { id: card.id });
   const listed = listedModel(await readModelFacts(folder, card), text);
   const { dir, fingerprint } = folder;
   const place = { dir, fingerprint, speculation, ...(stored && { stored }) };
-  return { card, place, text, listed, note };
+  return { card, place, text, listed, guessYield, note };
 }
 
 /** A draft that was named is one model's: any other guesses with what it has itself. */

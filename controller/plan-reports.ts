@@ -21,13 +21,19 @@ export class PlanReports {
 
   /**
    * @param request the question that the plan answers, with what is known today
+   * @param measuredYield see ReportOptions
    * @throws EspalierError what the advice fails with; it is asked for again the next time
    */
-  async report({ epoch, plan }: PlanInForce, request: PlanRequest): Promise<PlanReport> {
+  async report(
+    { epoch, plan }: PlanInForce,
+    request: PlanRequest,
+    measuredYield?: number,
+  ): Promise<PlanReport> {
     if (this.#advice?.epoch !== epoch) this.#advice = { epoch, told: this.#advise(request, plan) };
     try {
       // a link may have been measured, or measured anew, since the plan was made
-      return planReport(request, withLinksOfToday(request, plan), { epoch, ...(await this.#advice.told) });
+      const told = await this.#advice.told;
+      return planReport(request, withLinksOfToday(request, plan), { epoch, measuredYield, ...told });
     } catch (error) {
       if (this.#advice?.epoch === epoch) this.#advice = undefined;
       throw error;

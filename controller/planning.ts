@@ -16,6 +16,8 @@ export interface Planning {
   /** KV for `streams` conversations of `contextTokens` each must fit beside the weights */
   contextTokens: number;
   streams: number;
+  /** the share of guesses that is taken to be right; nothing is guessed when undefined */
+  guessYield?: number | undefined;
   /** layers of each stage in turn */
   layers?: readonly number[] | undefined;
   /** left out: node-mlx */
@@ -41,7 +43,7 @@ export function planRequest(
   planning: Planning,
   maxStages: number | undefined,
 ): PlanRequest {
-  const { goal, streams, layers, exclude = [] } = planning;
+  const { goal, streams, guessYield, layers, exclude = [] } = planning;
   const nodes = told
     .filter(({ facts }) => !exclude.includes(facts.name))
     .map((each) => {
@@ -57,6 +59,7 @@ export function planRequest(
     goal,
     contextTokens: Math.min(card.contextTokens, planning.contextTokens),
     streams,
+    guessYield,
     maxStages,
     pins: { layers },
     ...(planning.engine && {

@@ -75,6 +75,10 @@ export const Predicted = z.object({
   /** the context at which the decode figures hold */
   atContextTokens: z.int(),
   oneStream: TokensPerSecond,
+  /** the same where tokens are guessed ahead and this share of the guesses is right; none for one stage */
+  guessed: z
+    .array(z.object({ yieldShare: z.number().min(0).max(1), source: Source, oneStream: TokensPerSecond }))
+    .optional(),
   /** as many streams as stages */
   allStagesBusy: TokensPerSecond,
   /** as many streams as were asked for, of the asked length */

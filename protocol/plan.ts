@@ -40,8 +40,8 @@ export const ModelCard = z.object({
   /** routed experts of a layer, and how many of them a token takes; null without such layers */
   experts: z.object({ total: z.int().min(1), chosen: z.int().min(1) }).nullable(),
   embeddingBytes: z.number(),
-  /** of a draft model, weights and KV, which the first stage holds as well */
-  draftBytes: z.number().optional(),
+  /** a draft model that the first stage holds as well: its weights, all its bytes with KV, and its layers */
+  draft: z.object({ weightBytes: z.number(), bytes: z.number(), layerCount: z.int().min(1) }).optional(),
   headBytes: z.number(),
   /** bytes of all these weights in their files */
   fileBytes: z.number(),

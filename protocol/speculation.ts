@@ -7,6 +7,13 @@ export type SpeculationMode = z.infer<typeof SpeculationMode>;
 
 export const DEFAULT_SPECULATION: SpeculationMode = 'auto';
 
+/**
+ * The shares of right guesses that plans assume before any are measured (estimates): of the demo model's reference answers
+ * n-grams guess a quarter, and drafts of a model's own family more than two thirds.
+ */
+export const NGRAM_YIELD = 0.25;
+export const DRAFT_YIELD = 0.7;
+
 export const GuessSourceName = z.enum(['ngram', 'draft']);
 export type GuessSourceName = z.infer<typeof GuessSourceName>;
 
@@ -33,10 +40,20 @@ export const RequestGuesses = z.object({
 });
 export type RequestGuesses = z.infer<typeof RequestGuesses>;
 
+/** Guesses of one source. */
+export const GuessTotal = z.object({
+  source: GuessSourceName,
+  sent: z.int().min(0),
+  kept: z.int().min(0),
+  /** those that met a drawn token: the others went with a wrong one before them. kept / judged is the yield */
+  judged: z.int().min(0),
+});
+export type GuessTotal = z.infer<typeof GuessTotal>;
+
 /** What the first stage tells of its guesses. */
 export const GuessStats = z.object({
   /** since the deployment, by source */
-  totals: z.array(z.object({ source: GuessSourceName, sent: z.int().min(0), kept: z.int().min(0) })),
+  totals: z.array(GuessTotal),
   /** of the requests that run now */
   requests: z.array(RequestGuesses.extend({ requestId: z.string() })),
 });

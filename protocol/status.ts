@@ -13,7 +13,7 @@ import { LinkFinding } from './links.ts';
 import { PullProgress } from './models.ts';
 import { EngineName, LayerRange } from './plan.ts';
 import { EngineState } from './ranks.ts';
-import { GuessSourceName, RequestGuesses } from './speculation.ts';
+import { GuessTotal, RequestGuesses } from './speculation.ts';
 import { KvUse } from './stage.ts';
 
 export const STATUS_PATH = '/cluster/v1/status';
@@ -213,9 +213,7 @@ export const ClusterStatus = z.object({
   /** who holds how much of the stages' KV, as the first stage says; null before it says so */
   kv: KvUse.nullish(),
   /** guesses since the controller started, by source; empty where nothing guesses */
-  guesses: z
-    .array(z.object({ source: GuessSourceName, sent: z.int().min(0), kept: z.int().min(0) }))
-    .nullish(),
+  guesses: z.array(GuessTotal).nullish(),
   requestsRunning: z.int(),
   requestsWaiting: z.int(),
   requestsCompleted: z.int(),

@@ -305,13 +305,18 @@ export class Scheduler {
     const session = this.#sessions.get(id);
     const wish = this.guessWish();
     if (!session || wish?.session !== id || wish.cuts !== cuts) return undefined;
-    const text = [...wish.tokens.slice(begin), ...wish.guessed.slice(Math.max(0, begin - wish.tokens.length))];
+    const text = [
+      ...wish.tokens.slice(begin),
+      ...wish.guessed.slice(Math.max(0, begin - wish.tokens.length)),
+    ];
     const rest = guesses.slice(text.length);
     if (rest.length === 0 || text.some((token, i) => token !== guesses[i])) return undefined;
     if (rest.length > Math.min(wish.most, this.#options.maxRows)) return undefined;
     const end = begin + text.length;
     if (!this.#kv.growFree(id, end + rest.length)) return undefined;
-    const rows = rest.map((guess, i): Row => ({ session: id, position: end + i, count: 1, sample: true, guess }));
+    const rows = rest.map(
+      (guess, i): Row => ({ session: id, position: end + i, count: 1, sample: true, guess }),
+    );
     for (const guess of rest) session.guesses.add(guess);
     session.sent = end + rest.length;
     const step = ++this.#lastStep;

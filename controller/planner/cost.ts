@@ -128,6 +128,11 @@ export function estimatedPrefillMs(
   return Math.max(computeMs, readMs) + layerOverheadMs(card, layer);
 }
 
+/** What a guess of the draft takes a node: reading its weights, and starting its kernels; 0 without one. */
+export function draftMs({ draft }: ModelCard, node: PlannerNode): number {
+  return draft ? bytesMs(draft.weightBytes, node) + draft.layerCount * LAYER_OVERHEAD_MS.dense : 0;
+}
+
 /** Bytes that a hop carries for so many tokens. */
 export function hopBytes(card: ModelCard, node: PlannerNode, tokens: number): number {
   return card.hiddenSize * node.valueBytes * tokens + FRAME_BYTES;

@@ -112,14 +112,18 @@ function pipelinePlan(request: PlanRequest): FoundPlan | undefined {
   return { ...found, plan: { ...found.plan, engine: 'mlx-distributed', split: 'pipeline', stages } };
 }
 
-/** Embedding and head are on every rank, and every rank computes the head: neither decides who gets which layers. */
+/**
+ * Embedding and head are on every rank, and every rank computes the head: neither decides who gets which layers. And ranks
+ * guess nothing ahead.
+ */
 function asRanks(request: PlanRequest): PlanRequest {
-  const { embeddingBytes, headBytes } = request.card;
+  const { draft: _, ...card } = request.card;
+  const { embeddingBytes, headBytes } = card;
   const nodes = request.nodes.map((node) => ({
     ...node,
     usableBytes: node.usableBytes - embeddingBytes - headBytes,
   }));
-  return { ...request, nodes, card: { ...request.card, embeddingBytes: 0, headBytes: 0 } };
+  return { ...request, nodes, guessYield: 0, card: { ...card, embeddingBytes: 0, headBytes: 0 } };
 }
 
 function layersBytes({ layerBytes }: PlanRequest['card'], { start, end }: LayerRange): number {
@@ -165,7 +169,7 @@ function tensorPlan(request: PlanRequest): FoundPlan | undefined {
     kvTokens: kvRoom,
   };
   const ns = ms * 1e6;
-  return { plan, sumNs: ns, maxNs: ns, isExact: false };
+  return { plan, sumNs: ns, maxNs: ns, tokenNs: ns, isExact: false };
 }
 
 /** The fastest link between each two neighbours of the ring; undefined where two have none. */

@@ -70,6 +70,8 @@ export interface PlanRequest {
   /** KV for `streams` conversations of `contextTokens` each must fit on every stage */
   contextTokens: number;
   streams: number;
+  /** the share of guesses that is taken to be right: what one stream gains by them counts for latency; default 0 */
+  guessYield?: number | undefined;
   /** no more stages than this */
   maxStages?: number | undefined;
   pins?: PlanPins | undefined;

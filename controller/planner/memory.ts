@@ -12,8 +12,8 @@ const MIN_PREFILL_BYTES = 256 * 1024 * 1024;
 const MAX_KV_CONTEXTS = 4;
 
 /** What the first stage holds beside its layers. */
-export function firstStageBytes({ embeddingBytes, draftBytes = 0 }: ModelCard): number {
-  return embeddingBytes + draftBytes;
+export function firstStageBytes({ embeddingBytes, draft }: ModelCard): number {
+  return embeddingBytes + (draft?.bytes ?? 0);
 }
 
 /** Weights of a layer range, with the embedding (and a draft) on the first stage and norm and head on the last. */

@@ -16,7 +16,8 @@ import type { PlanCost } from './stability.ts';
 
 /**
  * The best plan for a request. throughput: the slowest stage (or the busiest link) is as fast as it can be, then the sum of
- * all stages and hops is the smallest; latency: the other way round. Of equal plans the one whose fullest node is the
+ * all stages and hops is the smallest; latency: the other way round, or, where tokens are guessed ahead, what a token then
+ * takes. Of equal plans the one whose fullest node is the
  * emptiest, then the one whose nodes come first by name.
  *
  * Exact over all subsets and orders of up to MAX_EXACT_NODES nodes, all splits and all links, or over all splits of pinned
@@ -108,6 +109,9 @@ export function costOf(request: PlanRequest, plan: Plan): PlanCost | undefined {
   return layoutCost(problem, { order, bounds: [0, ...plan.stages.map(({ range }) => range.end)] });
 }
 
+/** Limits of the slowest stage that are tried, from the smallest there can be to that of the fastest way. */
+const GUESSED_LIMITS = [0, 0.25, 0.5, 0.75];
+
 interface SearchSpace {
   /** the nodes in this order; undefined: any of them in any order */
   order: readonly number[] | undefined;
@@ -139,12 +143,40 @@ function search(
     const limit = found && goal === 'latency' ? layoutCost(problem, found, capNs)?.maxNs : capNs;
     return found && (splitOrder(problem, found.order, limit ?? capNs) ?? found);
   };
-  const capNs =
-    goal === 'latency'
-      ? Number.POSITIVE_INFINITY
-      : (smallestFeasible(bottleneckTimes(problem), feasibility(problem, space)) ?? lastResort(space));
+  const smallestCap = () =>
+    smallestFeasible(bottleneckTimes(problem), feasibility(problem, space)) ?? lastResort(space);
+  const capNs = goal === 'latency' ? Number.POSITIVE_INFINITY : smallestCap();
   const layout = capNs === undefined ? undefined : best(capNs);
-  return layout && capNs !== undefined ? { layout, capNs } : undefined;
+  if (!layout || capNs === undefined) return undefined;
+  const found = { layout, capNs };
+  if (problem.guessYield === 0) return found;
+  return bestGuessed(problem, found, smallestCap(), best);
+}
+
+/**
+ * With guesses a token waits for the slowest stage as well as for all of them: of the fastest ways through all stages under
+ * several limits of the slowest one, the best.
+ */
+function bestGuessed(
+  problem: Problem,
+  fastest: { layout: Layout; capNs: number },
+  smallestCapNs: number | undefined,
+  best: (capNs: number) => Layout | undefined,
+): { layout: Layout; capNs: number } {
+  const maxNs = layoutCost(problem, fastest.layout, fastest.capNs)?.maxNs;
+  if (smallestCapNs === undefined || maxNs === undefined) return fastest;
+  let chosen = {
+    found: fastest,
+    tokenNs: layoutCost(problem, fastest.layout)?.tokenNs ?? Number.POSITIVE_INFINITY,
+  };
+  for (const share of GUESSED_LIMITS) {
+    const capNs = smallestCapNs + share * (maxNs - smallestCapNs);
+    const layout = capNs < maxNs ? best(capNs) : undefined;
+    const tokenNs = layout && layoutCost(problem, layout, capNs)?.tokenNs;
+    if (layout && tokenNs !== undefined && tokenNs < chosen.tokenNs)
+      chosen = { found: { layout, capNs }, tokenNs };
+  }
+  return chosen.found;
 }
 
 /** A beam that lets every stage take all it can may find nothing where one that tries everything does. */

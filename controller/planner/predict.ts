@@ -5,6 +5,7 @@ import {
   CHUNK_TOKENS,
   type DecodeLoad,
   decodeLayerMs,
+  draftMs,
   FRAME_BYTES,
   headMs,
   hopBytes,
@@ -12,6 +13,7 @@ import {
   STAGE_OVERHEAD_MS,
   TYPICAL_CONTEXT_TOKENS,
 } from './cost.ts';
+import { guessedTime } from './guessed-time.ts';
 import type { PlannerNode } from './inputs.ts';
 import { carryMs, hopMs } from './links.ts';
 
@@ -70,6 +72,19 @@ export function predictDecode(
   const carries = placed.links.map((link, i) => carryMs(link, bytes[i] ?? 0));
   const roundMs = Math.max(sum(stages) + sum(hops), groups * Math.max(...stages, ...carries));
   return (1000 * streams) / roundMs;
+}
+
+/** Tokens a second of one stream for which this share of guesses is right, one of them a step. */
+export function predictGuessed(placed: Placed, yieldShare: number): number {
+  const load = { rows: 1, contextTokens: TYPICAL_CONTEXT_TOKENS };
+  const stages = stageDecodeMs(placed, load);
+  const bytes = stepBytes(placed, 1);
+  const hops = placed.links.map((link, i) => hopMs(link, bytes[i] ?? 0));
+  const carries = placed.links.map((link, i) => carryMs(link, bytes[i] ?? 0));
+  const [first] = placed.stages;
+  const guessing = (stages[0] ?? 0) + (first ? draftMs(placed.card, first.node) : 0);
+  const slowest = Math.max(guessing, ...stages, ...carries);
+  return 1000 / guessedTime(sum(stages) + sum(hops), slowest, stages.length, yieldShare);
 }
 
 /**

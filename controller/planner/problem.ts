@@ -1,7 +1,8 @@
 // A plan request as numbers: what each node would take for any run of layers, what each hop takes, and what fits where.
 // Whole nanoseconds, so that equal plans cost exactly the same and the searches agree to the last digit.
 import type { Link, ModelCard } from '../../protocol/plan.ts';
-import { decodeLayerMs, FRAME_BYTES, headMs, hopBytes, ONE_ROW, STAGE_OVERHEAD_MS } from './cost.ts';
+import { decodeLayerMs, draftMs, FRAME_BYTES, headMs, hopBytes, ONE_ROW, STAGE_OVERHEAD_MS } from './cost.ts';
+import { guessedTime } from './guessed-time.ts';
 import type { PlannerNode, PlanRequest } from './inputs.ts';
 import { carryMs, comparedHopMs, linkTable } from './links.ts';
 import { askedKvTokens, firstStageBytes, kvTokenBytes, roomBytes } from './memory.ts';
@@ -29,6 +30,10 @@ export interface Problem {
   /** [node]: beside the layers of a stage; and of the last stage's head */
   readonly stageNs: readonly number[];
   readonly headNs: readonly number[];
+  /** [node]: of a guess, on the first stage; 0 where guesses do not count */
+  readonly draftNs: readonly number[];
+  /** the share of guesses that is right; 0 where they do not count */
+  readonly guessYield: number;
   /** [node][start]: where the longest run of layers from here ends that fits as a stage which is not the last one */
   readonly reach: readonly Int16Array[];
   /** [node][start]: whether all layers from here on fit, with the head */
@@ -46,6 +51,8 @@ export interface Problem {
 /** @param nodes those of the request that may be used, in the order that decides between equal plans */
 export function problemOf(request: PlanRequest, nodes: readonly PlannerNode[]): Problem {
   const { card, links, otherLink, unlinked, maxStages = nodes.length, pins } = request;
+  // many streams fill the stages themselves
+  const guessYield = request.goal === 'latency' ? (request.guessYield ?? 0) : 0;
   const { layerCount } = card;
   const layers = [...card.layerBytes.keys()];
   const linksBetween = linkTable(links, otherLink, unlinked);
@@ -71,6 +78,8 @@ export function problemOf(request: PlanRequest, nodes: readonly PlannerNode[]): 
     ),
     stageNs: nodes.map(() => toNs(STAGE_OVERHEAD_MS)),
     headNs: nodes.map((node) => toNs(headMs(card, node, 1))),
+    draftNs: nodes.map((node) => (guessYield > 0 ? toNs(draftMs(card, node)) : 0)),
+    guessYield,
     reach: fits.map(({ reach }) => reach),
     fitsLast: fits.map(({ fitsLast }) => fitsLast),
     layerBytes,
@@ -85,7 +94,8 @@ export function problemOf(request: PlanRequest, nodes: readonly PlannerNode[]): 
 export function stageTimeNs(problem: Problem, node: number, start: number, end: number): number {
   const sums = problem.layerNs[node] as Float64Array;
   const head = end === problem.layerCount ? (problem.headNs[node] as number) : 0;
-  return (sums[end] as number) - (sums[start] as number) + (problem.stageNs[node] as number) + head;
+  const draft = start === 0 ? (problem.draftNs[node] as number) : 0;
+  return (sums[end] as number) - (sums[start] as number) + (problem.stageNs[node] as number) + head + draft;
 }
 
 /** What a stage takes of its node, with the asked KV. */
@@ -148,7 +158,7 @@ export function layoutCost(
     sumNs += ns + (ways[i]?.ns ?? 0);
     maxNs = Math.max(maxNs, ns, ways[i]?.carryNs ?? 0);
   }
-  return { sumNs, maxNs };
+  return { sumNs, maxNs, tokenNs: guessedTime(sumNs, maxNs, order.length, problem.guessYield) };
 }
 
 function boundsOf(layers: readonly number[]): number[] {

@@ -15,11 +15,13 @@ import type { PlanRequest } from './inputs.ts';
 import { planLimits } from './limits.ts';
 import { hopMs } from './links.ts';
 import { ENGINE_BYTES, kvTokenBytes, rangeBytes } from './memory.ts';
-import { type Placed, placePlan, predictPrefill, stageDecodeMs, stepBytes } from './predict.ts';
+import { type Placed, placePlan, predictGuessed, predictPrefill, stageDecodeMs, stepBytes } from './predict.ts';
 import { count, gib, listed } from './words.ts';
 
 /** The prompt whose prefill is predicted: long enough for several chunks to be on their way at once. */
 const PROMPT_TOKENS = 4_096;
+/** Shares of right guesses for which one stream is predicted before any are measured: n-grams, a middling draft, a good one. */
+const ASSUMED_YIELDS = [0.25, 0.5, 0.75];
 /** Cables between equal nodes gain the same: the first few say enough. */
 const MAX_IMPROVEMENTS = 4;
 
@@ -31,6 +33,8 @@ export interface ReportOptions {
   behindBestShare?: number | undefined;
   /** as planImprovements tells them */
   improvements?: Iterable<PlanImprovement | undefined>;
+  /** the share of guesses that was right so far; undefined before anything was guessed */
+  measuredYield?: number | undefined;
 }
 
 /** @param request what the plan was made from: the nodes of its stages must be among the request's */
@@ -39,6 +43,7 @@ export function planReport(request: PlanRequest, plan: Plan, options: ReportOpti
   const placed = placePlan(card, plan, nodes);
   const used = new Set(plan.stages.map(({ nodeId }) => nodeId));
   const { streams, contextTokens, kvTokens } = plan;
+  const isGuessed = plan.engine === 'node-mlx' && placed.stages.length > 1;
   const predict = (count: number, context = TYPICAL_CONTEXT_TOKENS) =>
     predictPlan(request, plan, count, context);
   return {
@@ -65,6 +70,7 @@ export function planReport(request: PlanRequest, plan: Plan, options: ReportOpti
     predicted: {
       atContextTokens: TYPICAL_CONTEXT_TOKENS,
       oneStream: predict(1),
+      guessed: isGuessed ? guessed(placed, options.measuredYield) : [],
       allStagesBusy: predict(placed.stages.length),
       asked: { streams, contextTokens, tokensPerSecond: predict(streams, contextTokens) },
       prefill: { promptTokens: PROMPT_TOKENS, tokensPerSecond: predictPrefill(placed, PROMPT_TOKENS) },
@@ -79,6 +85,12 @@ export function planReport(request: PlanRequest, plan: Plan, options: ReportOpti
       .slice(0, MAX_IMPROVEMENTS),
     assumptions: assumptions(placed),
   };
+}
+
+function guessed(placed: Placed, measured: number | undefined): PlanReport['predicted']['guessed'] {
+  const yields = measured === undefined ? ASSUMED_YIELDS : [measured];
+  const source = measured === undefined ? 'estimate' : 'measured';
+  return yields.map((yieldShare) => ({ yieldShare, source, oneStream: predictGuessed(placed, yieldShare) }));
 }
 
 function stageReports(placed: Placed, plan: Plan): StageReport[] {

@@ -9,6 +9,8 @@ export interface PlanCost {
   sumNs: number;
   /** the slowest stage or the busiest link */
   maxNs: number;
+  /** a token of one stream, where guesses count with those that are right; otherwise `sumNs` */
+  tokenNs: number;
 }
 
 /** @param current as it costs today; undefined where it does not hold any more */
@@ -18,5 +20,5 @@ export function isBetterEnough(current: PlanCost | undefined, next: PlanCost, go
 
 /** How many times as much a plan costs as another one, in what the goal counts. */
 export function costShare(one: PlanCost, other: PlanCost, goal: Goal): number {
-  return goal === 'latency' ? one.sumNs / other.sumNs : one.maxNs / other.maxNs;
+  return goal === 'latency' ? one.tokenNs / other.tokenNs : one.maxNs / other.maxNs;
 }

@@ -18,7 +18,7 @@ function kindOf(problem: Problem, node: number): string {
   const lists = [problem.layerNs, problem.reach, problem.fitsLast, problem.layerBytes].map((table) =>
     Array.from(table[node] ?? []).join(),
   );
-  return [...lists, problem.headNs[node], problem.stageNs[node]].join(';');
+  return [...lists, problem.headNs[node], problem.stageNs[node], problem.draftNs[node]].join(';');
 }
 
 function hasSameLinks(problem: Problem, a: number, b: number): boolean {

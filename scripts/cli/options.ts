@@ -118,6 +118,15 @@ export function parseIntervalMs(text: string): number {
   return Math.round(seconds * 1000);
 }
 
+/** A share, like 0.7. */
+export function parseShare(text: string): number {
+  const share = Number(text);
+  if (text.trim() === '' || !(share >= 0 && share < 1)) {
+    throw new InvalidArgumentError('It takes a share from 0 to less than 1, like 0.7.');
+  }
+  return share;
+}
+
 export function parseTemperature(text: string): number {
   const temperature = Number(text);
   if (text.trim() === '' || !(temperature >= 0 && temperature <= 2)) {

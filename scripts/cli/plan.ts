@@ -2,12 +2,14 @@
 import { Command } from 'commander';
 import { EspalierError } from '../../protocol/errors.ts';
 import { DEFAULT_PLANNING, type Goal } from '../../protocol/plan.ts';
+import { NGRAM_YIELD } from '../../protocol/speculation.ts';
 import { EXIT, EXIT_CODES } from './exit-codes.ts';
 import {
   controllerOption,
   goalOption,
   parseLayerCounts,
   parseNames,
+  parseShare,
   parseStreamCount,
   parseTokenCount,
 } from './options.ts';
@@ -21,6 +23,7 @@ interface Options {
   goal?: Goal;
   context?: number;
   streams?: number;
+  yield?: number;
   order?: string[];
   layers?: number[];
   exclude?: string[];
@@ -28,7 +31,7 @@ interface Options {
 }
 
 /** What only a plan on paper can be asked. */
-const PAPER_OPTIONS = ['model', 'goal', 'context', 'streams', 'order', 'layers', 'exclude'] as const;
+const PAPER_OPTIONS = ['model', 'goal', 'context', 'streams', 'yield', 'order', 'layers', 'exclude'] as const;
 
 export function planCommand(exit: (code: number) => void): Command {
   return new Command('plan')
@@ -54,6 +57,11 @@ export function planCommand(exit: (code: number) => void): Command {
       '--streams <count>',
       `conversations at once (default: ${DEFAULT_PLANNING.streams})`,
       parseStreamCount,
+    )
+    .option(
+      '--yield <share>',
+      'share of tokens guessed ahead that is taken to be right, for --goal latency (default: 0.25, n-grams)',
+      parseShare,
     )
     .option('--order <names>', 'use exactly these nodes, first stage first', parseNames)
     .option('--layers <counts>', 'layers of each stage, like 20,21,20', parseLayerCounts)
@@ -107,6 +115,7 @@ async function planOnPaper(options: Options, hardware: readonly string[]): Promi
     goal: options.goal ?? DEFAULT_PLANNING.goal,
     contextTokens: options.context ?? DEFAULT_PLANNING.contextTokens,
     streams: options.streams ?? DEFAULT_PLANNING.streams,
+    guessYield: options.yield ?? NGRAM_YIELD,
     pins: { nodes: options.order, layers: options.layers, exclude: options.exclude },
   };
   const [only, ...others] = hardware;

@@ -1,6 +1,6 @@
 // Guesses for the streams of one head stage: asks for each stream the source that has been right most often, stops where
 // guessing does not pay, and counts. It sends nothing: which guesses become rows, the scheduler decides.
-import type { GuessSourceName, GuessStats } from '../../../protocol/speculation.ts';
+import type { GuessSourceName, GuessStats, GuessTotal } from '../../../protocol/speculation.ts';
 import type { GuessWish, Judged } from '../scheduler.ts';
 import { Gate, type Unguessed } from './gate.ts';
 import type { GuessContext, GuessSource } from './source.ts';
@@ -39,7 +39,7 @@ export class Speculator {
   readonly #stageCount: number;
   readonly #streams = new Map<number, Stream>();
   readonly #unguessed: Unguessed = { known: undefined };
-  readonly #totals = new Map<GuessSourceName, { sent: number; kept: number }>();
+  readonly #totals = new Map<GuessSourceName, Omit<GuessTotal, 'source'>>();
   /** what a guess of each source took lately */
   readonly #guessMs = new Map<GuessSourceName, number>();
   readonly #nowMs: () => number;
@@ -51,7 +51,7 @@ export class Speculator {
     this.#sources = sources;
     this.#costs = costs;
     this.#stageCount = stageCount;
-    for (const { name } of sources) this.#totals.set(name, { sent: 0, kept: 0 });
+    for (const { name } of sources) this.#totals.set(name, { sent: 0, kept: 0, judged: 0 });
   }
 
   /**
@@ -136,7 +136,7 @@ export class Speculator {
 
   get stats(): GuessStats {
     return {
-      totals: [...this.#totals].map(([source, { sent, kept }]) => ({ source, sent, kept })),
+      totals: [...this.#totals].map(([source, total]) => ({ source, ...total })),
       requests: [...this.#streams.values()].map(({ requestId, sent, kept, source, gate }) => {
         return { requestId, sent, kept, source, gain: gate.isOpen ? gate.gain : null };
       }),
@@ -147,7 +147,8 @@ export class Speculator {
     const [source] = stream.onTheirWay;
     if (source === undefined) return;
     stream.yields.note(source, isRight);
-    const total = this.#totals.get(source) as { sent: number; kept: number };
+    const total = this.#totals.get(source) as Omit<GuessTotal, 'source'>;
+    total.judged += 1;
     // of a wrong one all that were sent behind it are lost with it
     const sent = isRight ? 1 : stream.onTheirWay.length;
     stream.onTheirWay = stream.onTheirWay.slice(sent);

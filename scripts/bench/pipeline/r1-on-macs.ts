@@ -1,10 +1,10 @@
 // DeepSeek R1 on 2 to 8 Macs as simulated pipelines: stage and hop times are the planner's for the hardware on paper.
 import { builtinCard } from '../../../controller/models/builtin.ts';
-import { hopMs } from '../../../controller/planner/links.ts';
+import { TYPICAL_CONTEXT_TOKENS } from '../../../controller/planner/cost.ts';
 import { parseHardware } from '../../../controller/planner/hardware.ts';
+import { hopMs } from '../../../controller/planner/links.ts';
 import { makePlan } from '../../../controller/planner/planner.ts';
 import { placePlan, stageDecodeMs, stepBytes } from '../../../controller/planner/predict.ts';
-import { TYPICAL_CONTEXT_TOKENS } from '../../../controller/planner/cost.ts';
 import { type SimulatedPipeline, simulatedSpeed } from './simulate.ts';
 
 const TOKENS = 2_000;

@@ -19,7 +19,9 @@ export async function pipelineSuite({ say }: SuiteContext): Promise<Figure[]> {
 async function here(say: SuiteContext['say']): Promise<Figure[]> {
   const { halfMs, wholeMs, guessMs } = await measureHere();
   const rows = halfMs.map((ms) => ms.toFixed(1)).join(', ');
-  say(`half of the layers: ${rows} ms with 1 to 8 rows; all ${wholeMs.toFixed(1)} ms; a guess ${guessMs.toFixed(1)} ms`);
+  say(
+    `half of the layers: ${rows} ms with 1 to 8 rows; all ${wholeMs.toFixed(1)} ms; a guess ${guessMs.toFixed(1)} ms`,
+  );
   const stage = (count: number) => halfMs[count - 1] ?? Number.NaN;
   const pipeline = { stageMs: [stage, stage], hopMs: [0, 0], guessMs };
   return HERE_YIELDS.map((yieldShare) =>
@@ -41,9 +43,15 @@ async function r1(say: SuiteContext['say']): Promise<Figure[]> {
     ['n-grams', 0],
     [`a draft of ${DRAFT_MS} ms`, DRAFT_MS],
   ] as const) {
-    for (const { macs, off, oneRow, asPays, best } of await r1OnMacs('M3 Ultra 512GB', 'thunderbolt', guessMs)) {
+    for (const { macs, off, oneRow, asPays, best } of await r1OnMacs(
+      'M3 Ultra 512GB',
+      'thunderbolt',
+      guessMs,
+    )) {
       const list = (of: readonly number[]) => of.map((value) => value.toFixed(1)).join(' ');
-      say(`${what}, ${macs} Macs: off ${off.toFixed(1)}; one guess a step ${list(oneRow)}; as pays ${list(asPays)}`);
+      say(
+        `${what}, ${macs} Macs: off ${off.toFixed(1)}; one guess a step ${list(oneRow)}; as pays ${list(asPays)}`,
+      );
       worst = Math.min(worst, ...asPays.map((speed, i) => speed / (best[i] as number)));
       figures.push(
         figure({

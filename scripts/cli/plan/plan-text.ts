@@ -104,6 +104,7 @@ function figures(
   const { asked, prefill } = predicted;
   const rows = [
     ['one stream', `${speed(predicted.oneStream)} tok/s, predicted`],
+    ...guessedRow(predicted.guessed ?? []),
     ...(all.length > 1
       ? [['all stages busy', `${speed(predicted.allStagesBusy)} tok/s with ${all.length} streams, predicted`]]
       : []),
@@ -124,6 +125,15 @@ function figures(
   return rows
     .map(([name = '', text = '']) => wrap(name.padEnd(label) + text, width, ' '.repeat(label)))
     .join('\n');
+}
+
+function guessedRow(guessed: NonNullable<PlanReport['predicted']['guessed']>): string[][] {
+  if (guessed.length === 0) return [];
+  const each = guessed.map(
+    ({ yieldShare, oneStream, source }) =>
+      `${speed(oneStream)} tok/s where ${Math.round(yieldShare * 100)} % of the guesses are right${source === 'measured' ? ' (as measured)' : ''}`,
+  );
+  return [['… guessing', `${each.join(', ')}, predicted`]];
 }
 
 function improvementText(report: PlanReport): (improvement: PlanReport['improvements'][number]) => string {
