@@ -64,7 +64,12 @@ test('--json: the whole plan; --goal, --context, --streams and pins change it', 
     ['throughput', 16_384, 1, null],
   );
   assert.equal(plain.isExact, true);
-  assert.equal((await json('-w', SIX, '--goal', 'latency')).stages.length, 3);
+  const latency = async (share: string) => json('-w', SIX, '--goal', 'latency', '--yield', share);
+  assert.equal((await latency('0')).stages.length, 3);
+  const guessing = await latency('0.7');
+  assert.equal(guessing.stages.length, 6, 'idle stages work on guesses');
+  const speeds = guessing.predicted.guessed?.map(({ oneStream }) => oneStream) ?? [];
+  assert.ok(speeds.length > 1 && speeds.every((speed, i) => speed > (speeds[i - 1] ?? guessing.predicted.oneStream)));
   const many = await json('-w', SIX, '--context', '100000', '--streams', '16');
   assert.deepEqual([many.contextTokens, many.streams], [100_000, 16]);
   assert.ok(many.predicted.asked.tokensPerSecond > plain.predicted.asked.tokensPerSecond);
