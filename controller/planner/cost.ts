@@ -139,7 +139,7 @@ export function hopBytes(card: ModelCard, node: PlannerNode, tokens: number): nu
 }
 
 /** A frame's header and one row of it (docs/architecture.md): all that the last stage sends back to the first. */
-export const FRAME_BYTES = 44;
+export const FRAME_BYTES = 48;
 
 function bytesMs(bytes: number, node: PlannerNode): number {
   return bytes / (node.bandwidthGBps * BANDWIDTH_SHARE * 1e6);

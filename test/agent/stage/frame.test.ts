@@ -60,14 +60,16 @@ const step: StepFrame = {
   rows: [
     { session: 8, position: 100_000, count: 1, sample: true },
     { session: 9, position: 0, count: 3, sample: false },
+    { session: 8, position: 100_001, count: 1, sample: true, guess: 0 },
   ],
-  hidden: { dtype: 'BF16', width: 6, bytes: Buffer.from(Array.from({ length: 4 * 6 * 2 }, (_, i) => i)) },
+  hidden: { dtype: 'BF16', width: 6, bytes: Buffer.from(Array.from({ length: 5 * 6 * 2 }, (_, i) => i)) },
 };
 const frames: Frame[] = [
   { kind: 'hello', epoch: 7, fromStage: 2, hopToken: 'a-token-of-this-deployment' },
   step,
   { kind: 'step', epoch: 7, step: 2, ops: [{ op: 'drop', session: 8 }], rows: [] },
   { kind: 'beat', epoch: 7, busyMs: 30_000 },
+  { kind: 'cancel', epoch: 7, guesses: [{ session: 8, position: 100_001 }] },
   {
     kind: 'step',
     epoch: 8,

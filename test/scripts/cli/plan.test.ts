@@ -69,7 +69,9 @@ test('--json: the whole plan; --goal, --context, --streams and pins change it', 
   const guessing = await latency('0.7');
   assert.equal(guessing.stages.length, 6, 'idle stages work on guesses');
   const speeds = guessing.predicted.guessed?.map(({ oneStream }) => oneStream) ?? [];
-  assert.ok(speeds.length > 1 && speeds.every((speed, i) => speed > (speeds[i - 1] ?? guessing.predicted.oneStream)));
+  assert.ok(
+    speeds.length > 1 && speeds.every((speed, i) => speed > (speeds[i - 1] ?? guessing.predicted.oneStream)),
+  );
   const many = await json('-w', SIX, '--context', '100000', '--streams', '16');
   assert.deepEqual([many.contextTokens, many.streams], [100_000, 16]);
   assert.ok(many.predicted.asked.tokensPerSecond > plain.predicted.asked.tokensPerSecond);
