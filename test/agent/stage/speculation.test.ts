@@ -180,3 +180,29 @@ test('what a wrong guess comes to on a stage, be it no number at all, does not e
   );
   assert.ok(spoilt > 3, `${spoilt} guesses`);
 });
+
+test('all reference cases, and 200 seeded draws', {
+  skip: !process.env.ESPALIER_ALL_CASES,
+  timeout: 3_600_000,
+}, async () => {
+  const plain = await load(3, []);
+  const guessing = await load(3, [new SpoiltSource(await demoDraft(), 0.1), new NgramSource()]);
+  for (const [i, { prompt_ids, greedy_ids }] of referenceCases.entries()) {
+    await eventsOf(guessing, `case ${i}`, prompt_ids, { maxTokens: 400 });
+    assert.deepEqual(
+      guessing.of(`case ${i}`).tokens,
+      greedy_ids.filter((token) => token !== 1),
+      `case ${i}`,
+    );
+  }
+  for (let seed = 1; seed <= 200; seed++) {
+    const { prompt_ids } = referenceCases[seed % referenceCases.length] as ReferenceCase;
+    const sampling = { temperature: 0.5 + (seed % 4) / 3, topP: 0.95, seed, topLogprobs: seed % 3 };
+    const expected = await eventsOf(plain, `seed ${seed}`, prompt_ids, { sampling });
+    assert.deepEqual(
+      await eventsOf(guessing, `seed ${seed}`, prompt_ids, { sampling }),
+      expected,
+      `seed ${seed}`,
+    );
+  }
+});
