@@ -283,7 +283,8 @@ export class StageLoop {
     }
     // what is left of the guess may still be right behind the real row
     const next = scheduler.hasWork ? undefined : scheduler.nextGuess(guess, guess.ids);
-    if (!next) return true;
+    // a guess that has no room must not be made again and again: the next answer is waited for
+    if (!next) return real !== undefined;
     speculator.sent(guess, next.rows.length);
     await this.#runScheduled(next);
     return true;

@@ -140,7 +140,8 @@ export class DraftSource implements GuessSource {
       ...(topK !== undefined && { topK }),
       ...(minP !== undefined && { minP }),
     };
-    const [drawn] = await sample(logits, [{ sampling: own, index }], this.#settle);
+    // whatever a draft stumbles over costs its guesses, never the stage
+    const [drawn] = await sample(logits, [{ sampling: own, index }], this.#settle).catch(() => []);
     text.isFailed = drawn === undefined;
     return drawn?.token;
   }
