@@ -69,8 +69,10 @@ export class StageLoop {
     sources: readonly GuessSource[] = [],
   ) {
     const canGuess = engine.isFirst && spec.stageCount > 1 && sources.length > 0;
-    if (canGuess)
-      this.#speculator = new Speculator(sources, this.#costs, spec.stageCount, () => performance.now());
+    const { vocabSize } = engine;
+    const { stageCount } = spec;
+    const now = () => performance.now();
+    if (canGuess) this.#speculator = new Speculator(sources, this.#costs, { stageCount, vocabSize }, now);
     this.#spec = spec;
     this.#engine = engine;
     this.#bytes = bytes;

@@ -158,8 +158,7 @@ export class StageWorker {
 
   /** Loads the draft that a place needs, or lets go of the one that it does not. */
   async #takeDraft(spec: StageSpec): Promise<void> {
-    const { vocabSize } = this.#engineNow;
-    this.#draft = await draftFor(spec, this.#draft, { vocabSize, settle: this.#settle });
+    this.#draft = await draftFor(spec, this.#draft, this.#settle);
   }
 
   /** Does what may read layers; each of them may take long. */

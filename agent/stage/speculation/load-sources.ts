@@ -7,11 +7,6 @@ import { DraftSource } from './draft-source.ts';
 import { NgramSource } from './ngram-source.ts';
 import type { GuessSource } from './source.ts';
 
-export interface SourceParts {
-  vocabSize: number;
-  settle: () => Promise<void>;
-}
-
 /** A draft that is loaded, and from where. */
 export interface LoadedDraft {
   dir: string;
@@ -26,7 +21,7 @@ export interface LoadedDraft {
 export async function draftFor(
   { range, stageCount, contextTokens, maxSessions, speculation }: StageSpec,
   held: LoadedDraft | undefined,
-  { vocabSize, settle }: SourceParts,
+  settle: () => Promise<void>,
 ): Promise<LoadedDraft | undefined> {
   const { draftDir: dir, draftKvTokens: kvTokens = contextTokens } = speculation ?? {};
   if (dir === undefined || range.start > 0 || stageCount === 1) return undefined;
@@ -37,8 +32,6 @@ export async function draftFor(
     const { Engine } = await import('../../engine/engine.ts');
     const limits = { contextTokens, maxSessions, kvTokens };
     const engine = await Engine.load({ modelDir: dir, range: { start: 0, end }, ...limits, settle });
-    if (engine.vocabSize !== vocabSize)
-      throw new Error(`its vocabulary has ${engine.vocabSize} tokens, the model's ${vocabSize}`);
     const source = new DraftSource(engine, settle);
     await source.warmUp();
     return { dir, source };

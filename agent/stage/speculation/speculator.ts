@@ -37,6 +37,7 @@ export class Speculator {
   readonly #sources: readonly GuessSource[];
   readonly #costs: StepCosts;
   readonly #stageCount: number;
+  readonly #vocabSize: number;
   readonly #streams = new Map<number, Stream>();
   readonly #unguessed: Unguessed = { known: undefined };
   readonly #totals = new Map<GuessSourceName, Omit<GuessTotal, 'source'>>();
@@ -46,11 +47,17 @@ export class Speculator {
   #asked = 0;
 
   /** @param sources at least one @param nowMs a clock */
-  constructor(sources: readonly GuessSource[], costs: StepCosts, stageCount: number, nowMs: () => number) {
+  constructor(
+    sources: readonly GuessSource[],
+    costs: StepCosts,
+    { stageCount, vocabSize }: { stageCount: number; vocabSize: number },
+    nowMs: () => number,
+  ) {
     this.#nowMs = nowMs;
     this.#sources = sources;
     this.#costs = costs;
     this.#stageCount = stageCount;
+    this.#vocabSize = vocabSize;
     for (const { name } of sources) this.#totals.set(name, { sent: 0, kept: 0, judged: 0 });
   }
 
@@ -80,8 +87,8 @@ export class Speculator {
         isWorking = true;
         continue;
       }
-      // behind the end of an answer there is nothing to guess
-      const end = ids.findIndex((id) => request.stopIds.includes(id));
+      // behind the end of an answer there is nothing to guess; what is no token of the model is none of its guesses
+      const end = ids.findIndex((id) => request.stopIds.includes(id) || id >= this.#vocabSize);
       const some = end < 0 ? ids : ids.slice(0, end);
       if (some.length > 0) return { session, begin, cuts, ids: some, source: source.name };
     }
