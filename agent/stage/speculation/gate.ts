@@ -16,6 +16,8 @@ const LEAST_GAIN = 1.03;
 export interface Unguessed {
   /** time of a token, at how many streams, and when it was measured */
   known: { tokenMs: number; streams: number; atMs: number } | undefined;
+  /** of a stream for which guessing did not pay, what is left of its term, and how long the next one is */
+  shut?: { leftTokens: number; termTokens: number } | undefined;
 }
 
 /** Older ones are measured again: contexts grow, machines get warm. */
@@ -35,6 +37,11 @@ export class Gate {
 
   constructor(unguessed: Unguessed) {
     this.#unguessed = unguessed;
+    if (!unguessed.shut) return;
+    // what did not pay for the last stream is not tried by each new one
+    this.#phase = 'off';
+    this.#left = unguessed.shut.leftTokens;
+    this.#termTokens = unguessed.shut.termTokens;
   }
 
   /** Whether tokens should be guessed now. */
@@ -64,6 +71,8 @@ export class Gate {
     }
     this.#window.tokens += 1;
     this.#left -= 1;
+    if (this.#phase === 'off')
+      this.#unguessed.shut = { leftTokens: Math.max(1, this.#left), termTokens: this.#termTokens };
     if (this.#left > 0) return;
     const tokenMs = (nowMs - this.#window.fromMs) / this.#window.tokens;
     this.#judge(tokenMs, streams, nowMs);
@@ -98,11 +107,14 @@ export class Gate {
       this.#stop(nowMs, streams);
       return;
     }
+    this.#unguessed.shut = undefined;
     this.#enter('on', this.#nextTerm(), nowMs, streams);
   }
 
   #stop(nowMs: number, streams: number): void {
-    this.#enter('off', this.#nextTerm(), nowMs, streams);
+    const leftTokens = this.#nextTerm();
+    this.#unguessed.shut = { leftTokens, termTokens: this.#termTokens };
+    this.#enter('off', leftTokens, nowMs, streams);
   }
 
   #nextTerm(): number {

@@ -18,6 +18,8 @@ interface Stream {
   onTheirWay: GuessSourceName[];
   sent: number;
   kept: number;
+  /** guesses since the last wrong one */
+  rightInRow: number;
   source: GuessSourceName | null;
   /** what a source that was not asked would have said, for the place `at` behind the token `before` */
   unasked: { source: GuessSourceName; at: number; before: number | undefined; token: number } | undefined;
@@ -80,7 +82,9 @@ export class Speculator {
       const guessMs = this.#guessMs.get(source.name) ?? 0;
       const rows = this.#costs.rows({ yieldShare, stageCount: this.#stageCount, guessMs });
       const fromMs = this.#nowMs();
-      const ids = await source.guess(context, Math.min(wish.most, rows), isEnough);
+      // a stream has to earn long steps
+      const count = Math.min(wish.most, rows, 1 + stream.rightInRow);
+      const ids = await source.guess(context, count, isEnough);
       if (ids.length > 0 && ids !== 'working')
         this.#guessMs.set(source.name, guessMs + ((this.#nowMs() - fromMs) / ids.length - guessMs) / 8);
       if (ids === 'working') {
@@ -154,6 +158,7 @@ export class Speculator {
     const [source] = stream.onTheirWay;
     if (source === undefined) return;
     stream.yields.note(source, isRight);
+    stream.rightInRow = isRight ? stream.rightInRow + 1 : 0;
     const total = this.#totals.get(source) as Omit<GuessTotal, 'source'>;
     total.judged += 1;
     // of a wrong one all that were sent behind it are lost with it
@@ -185,6 +190,7 @@ export class Speculator {
       onTheirWay: [],
       sent: 0,
       kept: 0,
+      rightInRow: 0,
       source: null,
       unasked: undefined,
     };

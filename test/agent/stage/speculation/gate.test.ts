@@ -48,6 +48,14 @@ test('what one stream has measured the next one need not', () => {
   assert.equal(share, 1);
 });
 
+test('what did not pay for one stream is not tried by each new one', () => {
+  const unguessed: Unguessed = { known: undefined };
+  const shares = Array.from({ length: 20 }, () =>
+    play(new Gate(unguessed), 50, { openMs: 10, shutMs: 10 }, () => false),
+  );
+  assert.ok(shares.reduce((sum, share) => sum + share, 0) / 20 < 0.04, shares.join());
+});
+
 test('another crowd makes what was measured useless', () => {
   const gate = new Gate({ known: { tokenMs: 100, streams: 1, atMs: 0 } });
   for (let n = 0; n < 60; n++) gate.token(gate.isOpen ? 'right' : 'none', 1 + (n % 2), 100 * n);
