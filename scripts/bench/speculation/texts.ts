@@ -58,7 +58,12 @@ export async function answer(
     told.push(own);
     if (event.token !== null) tokens.push(event.token);
   }
-  return { tokens, events: JSON.stringify(told), decodeMs: last - first };
+  return { tokens, events: JSON.stringify(told, rounded), decodeMs: last - first };
+}
+
+/** The last bits of a log probability depend on how many rows shared its step, as in any batch. */
+function rounded(key: string, value: unknown): unknown {
+  return key === 'logprob' && typeof value === 'number' ? Number(value.toFixed(4)) : value;
 }
 
 /** Decoded tokens a second over several answers, one after the other. */
