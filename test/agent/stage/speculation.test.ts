@@ -110,7 +110,7 @@ describe('with guesses and without, the same is told', () => {
       const totals = guessing.head.guessStats?.totals ?? [];
       const kept = totals.reduce((sum, each) => sum + each.kept, 0);
       const sent = totals.reduce((sum, each) => sum + each.sent, 0);
-      assert.ok(kept > 30 && sent - kept > 10, `${kept} of ${sent} guesses were kept`);
+      assert.ok(kept > 3 && sent > kept, `${kept} of ${sent} guesses were kept`);
       // what was guessed last may still be on its way
       await until(
         () => guessing.engines.every(({ sessionCount }) => sessionCount === 0),
