@@ -71,7 +71,14 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const enginesDir = options.enginesDir ?? join(home, 'engines');
   const rankHome = { enginesDir, node: node.name };
   const { workerProgram } = options;
-  const stages = new StageHost(identity, rankHome, log, (event) => control.send(event), undefined, workerProgram);
+  const stages = new StageHost(
+    identity,
+    rankHome,
+    log,
+    (event) => control.send(event),
+    undefined,
+    workerProgram,
+  );
   const engine = new EngineHost(enginesDir, log, (state) => control.send({ kind: 'engine', engine: state }));
   let machine: FactsWatch | undefined;
   const probes = new ProbeHost(options.host, identity, log, (event) => control.send(event));

@@ -7,8 +7,8 @@ import type { ModelRef } from '../protocol/models.ts';
 import type { HostPort } from '../protocol/node.ts';
 import { headStage, type ModelCard, type Plan, type PlannedStage } from '../protocol/plan.ts';
 import type { RankLaunch } from '../protocol/ranks.ts';
-import { rankPlace } from './mlx-distributed/ranks.ts';
 import type { SpeculationSpec } from '../protocol/speculation.ts';
+import { rankPlace } from './mlx-distributed/ranks.ts';
 import type { Nodes } from './nodes.ts';
 
 /** Tokens of one prefill chunk, where a prompt is alone: shorter ones unpack each expert for too few tokens. */

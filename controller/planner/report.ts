@@ -15,7 +15,14 @@ import type { PlanRequest } from './inputs.ts';
 import { planLimits } from './limits.ts';
 import { hopMs } from './links.ts';
 import { ENGINE_BYTES, kvTokenBytes, rangeBytes } from './memory.ts';
-import { type Placed, placePlan, predictGuessed, predictPrefill, stageDecodeMs, stepBytes } from './predict.ts';
+import {
+  type Placed,
+  placePlan,
+  predictGuessed,
+  predictPrefill,
+  stageDecodeMs,
+  stepBytes,
+} from './predict.ts';
 import { count, gib, listed } from './words.ts';
 
 /** The prompt whose prefill is predicted: long enough for several chunks to be on their way at once. */
