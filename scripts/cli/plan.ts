@@ -60,7 +60,7 @@ export function planCommand(exit: (code: number) => void): Command {
     )
     .option(
       '--yield <share>',
-      'share of tokens guessed ahead that is taken to be right, for --goal latency (default: 0.25, n-grams)',
+      'share of tokens guessed ahead that is taken to be right, for --goal latency (default: 0, nothing is guessed)',
       parseShare,
     )
     .option('--order <names>', 'use exactly these nodes, first stage first', parseNames)
@@ -115,7 +115,7 @@ async function planOnPaper(options: Options, hardware: readonly string[]): Promi
     goal: options.goal ?? DEFAULT_PLANNING.goal,
     contextTokens: options.context ?? DEFAULT_PLANNING.contextTokens,
     streams: options.streams ?? DEFAULT_PLANNING.streams,
-    guessYield: options.yield ?? NGRAM_YIELD,
+    guessYield: options.yield ?? 0,
     pins: { nodes: options.order, layers: options.layers, exclude: options.exclude },
   };
   const [only, ...others] = hardware;
