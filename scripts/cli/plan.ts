@@ -2,7 +2,6 @@
 import { Command } from 'commander';
 import { EspalierError } from '../../protocol/errors.ts';
 import { DEFAULT_PLANNING, type Goal } from '../../protocol/plan.ts';
-import { NGRAM_YIELD } from '../../protocol/speculation.ts';
 import { EXIT, EXIT_CODES } from './exit-codes.ts';
 import {
   controllerOption,

@@ -30,7 +30,7 @@ test('hops: from each stage to the next and back to the first, which carries tok
     hops.map(({ from, to }) => `${from} ${to}`),
     ['m2-ultra-1 m2-ultra-2', 'm2-ultra-2 m2-ultra-3', 'm2-ultra-3 m2-ultra-1'],
   );
-  assert.equal(hops[0]?.bytes, 7168 * 2 + 44);
+  assert.equal(hops[0]?.bytes, 7168 * 2 + 48);
   assert.ok((hops[2]?.bytes ?? 0) < 100);
   assert.deepEqual(report('M3 Ultra 512GB').hops, []);
 });
