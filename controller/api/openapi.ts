@@ -29,7 +29,7 @@ export class OpenApi {
 
   constructor(app: FastifyInstance) {
     app.addHook('onRoute', ({ url, method, config }) => {
-      const path = url.replace('*', '{id}');
+      const path = url.replace(/\*|:id/, '{id}');
       const methods = this.#paths.get(path) ?? new Map<string, Route>();
       for (const name of [method].flat()) {
         if (name === 'HEAD') continue;
