@@ -8,7 +8,7 @@ import { ALL_CASES } from '../support/all-cases.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { referenceCases } from '../support/reference.ts';
 
-const TOKENS = ALL_CASES ? 2_000 : 700;
+const TOKENS = ALL_CASES ? 2_000 : 400;
 /** A stage of the demo model keeps more than that of each token. */
 const KV_BYTES_A_TOKEN = 500;
 const ROOM_BYTES = 20_000_000;

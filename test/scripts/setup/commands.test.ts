@@ -8,17 +8,25 @@ import { invocations, testArguments } from '../../../scripts/setup/commands.mjs'
 
 const root = mkdtempSync(join(tmpdir(), 'espalier commands '));
 after(() => rmSync(root, { recursive: true }));
-for (const path of ['dist/test/a/one.test.js', 'dist/test/a/helper.js', 'dist/test/b/two.test.js']) {
+const files = [
+  'dist/test/a/one.test.js',
+  'dist/test/a/helper.js',
+  'dist/test/b/two.test.js',
+  'dist/test/lab/long.test.js',
+];
+for (const path of files) {
   mkdirSync(join(root, path, '..'), { recursive: true });
   writeFileSync(join(root, path), '');
 }
-const one = join(root, 'dist/test/a/one.test.js');
-const two = join(root, 'dist/test/b/two.test.js');
+const one = join('dist/test/a/one.test.js');
+const two = join('dist/test/b/two.test.js');
+/** absolute: the runner begins with it */
+const long = join(root, 'dist/test/lab/long.test.js');
 const place = { root, startDir: root };
 
 test('all tests, each by name, when none is named', () => {
-  assert.deepEqual(testArguments([], place), [one, two]);
-  assert.deepEqual(testArguments(['--test-only'], place), ['--test-only', one, two]);
+  assert.deepEqual(testArguments([], place), [one, two, long]);
+  assert.deepEqual(testArguments(['--test-only'], place), ['--test-only', one, two, long]);
 });
 
 test('a test is named by its source, its compiled file, or a folder', () => {
