@@ -255,6 +255,7 @@ export class Core {
         requests: this.requests,
         events: this.#events,
         linkFindings: this.links.findings,
+        waiting: this.pairing.report().waiting,
         incidents: this.#options.incidents.report.incidents,
         predicted: this.#predicted,
         guesses: this.#guesses,

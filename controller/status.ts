@@ -1,8 +1,14 @@
 // The public picture of the cluster, put together from what the parts know. It holds nothing of its own but the events.
 import type { Incident } from '../protocol/incidents.ts';
-import { MAX_EVENTS, MAX_SHOWN_INCIDENTS, MAX_STRANGER_EVENTS } from '../protocol/limits.ts';
+import {
+  MAX_EVENTS,
+  MAX_SHOWN_INCIDENTS,
+  MAX_SHOWN_WAITING,
+  MAX_STRANGER_EVENTS,
+} from '../protocol/limits.ts';
 import type { LinkFinding } from '../protocol/links.ts';
 import { formatHostPort } from '../protocol/node.ts';
+import type { WaitingNode } from '../protocol/pairing.ts';
 import { printable } from '../protocol/printable.ts';
 import type { ClusterEvent, ClusterStatus, NodeStatus, StageStatus } from '../protocol/status.ts';
 import { ESPALIER_VERSION } from '../protocol/version.ts';
@@ -46,13 +52,14 @@ export interface StatusParts {
   requests: Requests;
   events: EventLog;
   linkFindings: readonly LinkFinding[];
+  waiting: readonly WaitingNode[];
   incidents: readonly Incident[];
   predicted: PredictedRatesOf;
   guesses: GuessCounts;
 }
 
 export function clusterStatus(
-  { cluster, requests, events, linkFindings, incidents, predicted, guesses }: StatusParts,
+  { cluster, requests, events, linkFindings, waiting, incidents, predicted, guesses }: StatusParts,
   isStopping: boolean,
 ): ClusterStatus {
   const now = performance.now();
@@ -88,6 +95,10 @@ export function clusterStatus(
     stages: stageStatuses(cluster, predicted.stages(cluster, now)),
     requests: requests.list(deployment?.stages[0]?.stats?.guesses?.requests),
     linkFindings: [...linkFindings],
+    waiting: waiting
+      .filter(({ showsCode }) => showsCode)
+      .slice(0, MAX_SHOWN_WAITING)
+      .map(({ id, name }) => ({ id, name })),
     incidents: incidents.slice(-MAX_SHOWN_INCIDENTS),
     events: events.all,
   };

@@ -6,10 +6,13 @@ import { ERRORS, EspalierError, isErrorCode } from '../protocol/errors.ts';
 import { ClusterHistory, HISTORY_PATH } from '../protocol/history.ts';
 import { MAX_HISTORY_BYTES } from '../protocol/limits.ts';
 import { cancelPath, drainPath, OperationAnswer, undrainPath } from '../protocol/operations.ts';
+import { PAIRING_PATH, PairedAnswer } from '../protocol/pairing.ts';
 import { unreachable } from './client.ts';
 import type { Wish } from './ui.ts';
 
 const ANSWER_TIMEOUT_MS = 5_000;
+/** SRP on both ends, over a network that may be bad: longer than the conversation itself may take. */
+const PAIRING_TIMEOUT_MS = 30_000;
 /** The API says something at least every ten seconds. */
 const SILENCE_MS = 60_000;
 /** A line of the answer holds a few tokens: more without a line break is none. */
@@ -35,12 +38,24 @@ export async function fetchHistory(controllerUrl: string, signal: AbortSignal): 
  * @throws EspalierError not_found, forbidden, unauthorized, controller_unreachable
  */
 export async function fulfil(controllerUrl: string, wish: Wish, signal: AbortSignal): Promise<string> {
+  if (wish.kind === 'pair') return letIn(controllerUrl, wish, signal);
   const { path, body } = requestOf(wish);
   const response = await call(controllerUrl, path, body, signal);
   return OperationAnswer.parse(await response.json()).text;
 }
 
-function requestOf(wish: Wish): { path: string; body: object } {
+async function letIn(
+  controllerUrl: string,
+  { nodeId, code }: Wish & { kind: 'pair' },
+  signal: AbortSignal,
+): Promise<string> {
+  const body = { node: nodeId, code };
+  const response = await call(controllerUrl, PAIRING_PATH, body, signal, PAIRING_TIMEOUT_MS);
+  const { node } = PairedAnswer.parse(await response.json());
+  return `${node.name} is paired, and takes its place in the next plan`;
+}
+
+function requestOf(wish: Exclude<Wish, { kind: 'pair' }>): { path: string; body: object } {
   switch (wish.kind) {
     case 'cancel':
       return { path: cancelPath(wish.requestId), body: {} };

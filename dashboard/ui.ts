@@ -12,7 +12,8 @@ export type Pane = (typeof PANES)[number];
 export type Wish =
   | { kind: 'cancel'; requestId: string }
   | { kind: 'drain'; nodeId: string; now: boolean }
-  | { kind: 'undrain'; nodeId: string };
+  | { kind: 'undrain'; nodeId: string }
+  | { kind: 'pair'; nodeId: string; code: string };
 
 /** What a key asks of the rest of the program. */
 export type Command =
@@ -37,8 +38,11 @@ export interface Ui {
   overlay: 'none' | 'help' | 'detail' | 'chat';
   filter: string;
   /** where letters go */
-  typing: 'nothing' | 'filter' | 'chat';
+  typing: 'nothing' | 'filter' | 'chat' | 'code';
   draft: string;
+  /** who is let in once its code is typed */
+  newcomer: { id: string; name: string } | null;
+  code: string;
   isPaused: boolean;
   question: Question | null;
   /** what became of the last wish */
@@ -54,6 +58,8 @@ export const INITIAL_UI: Ui = {
   filter: '',
   typing: 'nothing',
   draft: '',
+  newcomer: null,
+  code: '',
   isPaused: false,
   question: null,
   notice: null,
@@ -77,6 +83,8 @@ export interface Key {
 
 const MAX_FILTER_CHARS = 60;
 const MAX_DRAFT_CHARS = 4_000;
+/** Eight digits, however they are grouped. */
+const MAX_CODE_CHARS = 12;
 const PAGE = 10;
 const MAX_SCROLL = 1_000;
 
@@ -89,6 +97,7 @@ export interface Pressed {
 export function press(ui: Ui, key: Key, status: ClusterStatus | null): Pressed {
   if (key.name === 'interrupt') return { ui, command: { kind: 'quit' } };
   if (ui.question) return answered(ui, ui.question, key);
+  if (ui.typing === 'code') return codeTyped(ui, key, status);
   if (ui.typing !== 'nothing') return typed(ui, key);
   const calm = { ...ui, notice: null };
   switch (key.name) {
@@ -134,6 +143,8 @@ function letter(ui: Ui, text: string, status: ClusterStatus | null): Pressed {
       return { ui: { ...ui, ...cancelQuestion(ui, status) } };
     case 'd':
       return { ui: { ...ui, ...drainQuestion(ui, status) } };
+    case 'a':
+      return { ui: { ...ui, ...nextNewcomer(ui, status) } };
     default:
       return { ui };
   }
@@ -166,6 +177,38 @@ function typed(ui: Ui, { name, text }: Key): Pressed {
     default:
       return { ui };
   }
+}
+
+function codeTyped(ui: Ui, { name, text }: Key, status: ClusterStatus | null): Pressed {
+  const { newcomer, code } = ui;
+  const over: Ui = { ...ui, typing: 'nothing', newcomer: null, code: '' };
+  switch (name) {
+    case 'return':
+      if (!newcomer || code.trim() === '') return { ui };
+      return {
+        ui: over,
+        command: { kind: 'wish', wish: { kind: 'pair', nodeId: newcomer.id, code: code.trim() } },
+      };
+    case 'escape':
+      return { ui: over };
+    case 'tab':
+      return { ui: { ...over, ...nextNewcomer(ui, status) } };
+    case 'backspace':
+      return { ui: { ...ui, code: code.slice(0, -1) } };
+    case 'text':
+      return { ui: { ...ui, code: (code + text.replaceAll(/[^\d -]/g, '')).slice(0, MAX_CODE_CHARS) } };
+    default:
+      return { ui };
+  }
+}
+
+/** The node that waits after the one whose code is asked for, or the first. */
+function nextNewcomer({ newcomer }: Ui, status: ClusterStatus | null): Partial<Ui> {
+  const waiting = status?.waiting ?? [];
+  const place = waiting.findIndex(({ id }) => id === newcomer?.id);
+  const next = waiting[(place + 1) % Math.max(waiting.length, 1)];
+  if (!next) return { notice: 'No node waits to be let in: start `espalier agent` on it first.' };
+  return { typing: 'code', newcomer: next, code: '' };
 }
 
 function moved(ui: Ui, by: number, status: ClusterStatus | null): Ui {

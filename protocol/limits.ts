@@ -229,6 +229,8 @@ export const MIN_STATUS_INTERVAL_MS = 250;
 export const MAX_STATUS_INTERVAL_MS = 60_000;
 /** Incidents in a status message: as JSON at most 12 KiB; those before them are at their own path. */
 export const MAX_SHOWN_INCIDENTS = 6;
+/** Nodes in a status message that wait to be paired; GET /cluster/v1/pairing has all. */
+export const MAX_SHOWN_WAITING = 16;
 /** Samples of the history: ten minutes. */
 export const HISTORY_STEP_MS = 1_000;
 export const HISTORY_SAMPLES = 600;

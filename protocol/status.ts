@@ -8,10 +8,12 @@ import {
   MAX_SHOWN_INTERFACES,
   MAX_SHOWN_LABEL_CHARS,
   MAX_SHOWN_PORTS,
+  MAX_SHOWN_WAITING,
 } from './limits.ts';
 import { LinkFinding } from './links.ts';
 import { PullProgress } from './models.ts';
 import { EngineName, LayerRange } from './plan.ts';
+import { ShownName } from './printable.ts';
 import { EngineState } from './ranks.ts';
 import { GuessTotal, RequestGuesses } from './speculation.ts';
 import { KvUse } from './stage.ts';
@@ -223,6 +225,11 @@ export const ClusterStatus = z.object({
   requests: z.array(RequestStatus),
   /** what the links between the nodes tell that a person can mend, the worst first */
   linkFindings: z.array(LinkFinding).nullish(),
+  /** nodes that show a code and wait to be paired with it, the first ones */
+  waiting: z
+    .array(z.object({ id: z.string().max(200), name: ShownName(100) }))
+    .max(MAX_SHOWN_WAITING)
+    .nullish(),
   /** the last ones, newest last; GET /cluster/v1/incidents has all that are kept */
   incidents: z.array(Incident).max(MAX_SHOWN_INCIDENTS).nullish(),
   /** pulls of models that run, and the last ones that ended */

@@ -16,7 +16,8 @@ const MAX_NOTICE_LINES = 4;
 
 export function footLines(input: FootInput): Line[] {
   const { ui, size, hasKeys } = input;
-  if (!hasKeys || ui.question || ui.typing === 'filter' || ui.notice === null) return [footLine(input)];
+  if (!hasKeys || ui.question || ui.typing === 'filter' || ui.typing === 'code' || ui.notice === null)
+    return [footLine(input)];
   const lines = wrap(printable(ui.notice), size.columns, MAX_NOTICE_LINES);
   return lines.map((line): Line => [span(line, 'accent')]);
 }
@@ -28,6 +29,11 @@ function footLine({ ui, size, controller, hasKeys }: FootInput): Line {
     const { text, answers } = ui.question;
     const labels = [...answers.map(({ label }) => label), 'any other key: no'];
     return [span(text, 'warn'), span('  '), span(labels.join(' · '), 'accent')];
+  }
+  if (ui.typing === 'code') {
+    const name = printable(ui.newcomer?.name ?? '');
+    const keys = span('  enter let it in · tab another node · esc', 'quiet');
+    return [span(`Code that ${name} shows: `), span(ui.code), span('█', 'accent'), keys];
   }
   if (ui.typing === 'filter') return [span('/', 'accent'), span(ui.filter), span('█', 'accent')];
   const filter = ui.filter === '' ? [] : [[span(`/${ui.filter}`, 'accent')] as Line];
@@ -41,7 +47,18 @@ function keysOf({ overlay, isPaused }: Ui): string[] {
   if (overlay === 'chat') return ['enter ask', 'esc back'];
   if (overlay !== 'none') return ['q quit', 'esc back'];
   const pause = isPaused ? 'p go on' : 'p pause';
-  return ['q quit', '? help', 'tab pane', 'enter all', '/ filter', 't ask', pause, 'd drain', 'c cancel'];
+  return [
+    'q quit',
+    '? help',
+    'tab pane',
+    'enter all',
+    '/ filter',
+    't ask',
+    pause,
+    'd drain',
+    'c cancel',
+    'a add',
+  ];
 }
 
 /** On a narrow screen the keys need the room. */

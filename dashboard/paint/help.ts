@@ -6,14 +6,14 @@ const TERMS: readonly (readonly [string, string])[] = [
   ['j k ↓ tab', 'next, previous; the next pane'],
   ['enter / esc', 'all of a node or request; filter; back'],
   ['t p', 'ask the cluster; pause the picture'],
-  ['c d', 'cancel a request, drain a node: both ask first'],
+  ['c d a', 'cancel a request; drain a node; pair one'],
   ['q ?', 'quit; this help and back'],
   ['tok/s', 'tokens through the stage, prompt and answer'],
   ['step', 'mean time of a decode step, compute and sending'],
   ['busy', 'share of the time that the stage computes'],
   ['◆', 'limits the others: the reason is below the nodes'],
-  ['█ ▓ ░', 'memory: weights, KV, free of what the plan may use'],
-  ['● ◑ ◔ ○ ✗', 'linked, loaded, loading, no stage, lost or failed'],
+  ['█ ▓ ░', 'memory: weights, KV, free of what may be used'],
+  ['● ◑ ◔ ○ ✗', 'linked, loaded, loading, no stage, gone'],
   ['–', 'not measured yet'],
 ];
 const TERM_WIDTH = 12;

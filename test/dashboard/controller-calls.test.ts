@@ -11,6 +11,10 @@ test('wishes are fulfilled by a real API, and the history comes', async (t) => {
   assert.equal(await fulfil(url, { kind: 'drain', nodeId: 'n 1', now: true }, forever), 'drain n 1 now');
   assert.equal(await fulfil(url, { kind: 'undrain', nodeId: 'n1' }, forever), 'undrain n1');
   assert.equal(await fulfil(url, { kind: 'cancel', requestId: 'r1' }, forever), 'cancel r1');
+  const told = await fulfil(url, { kind: 'pair', nodeId: 'n1', code: '1234-5678' }, forever);
+  assert.match(told, /^n1 is paired/);
+  const short = fulfil(url, { kind: 'pair', nodeId: 'n1', code: '12' }, forever);
+  await assert.rejects(short, { code: 'invalid_request', message: /8 digits/ });
   assert.deepEqual((await fetchHistory(url, forever)).tokensPerSecond, [null, 4.5]);
 });
 

@@ -84,6 +84,31 @@ describe('wishes', () => {
   });
 });
 
+describe('letting a node in', () => {
+  const waiting = sampleStatus({
+    waiting: [
+      { id: 'id-7', name: 'studio-7' },
+      { id: 'id-8', name: 'studio-8' },
+    ],
+  });
+
+  test('its code is typed, however it is grouped, and enter asks the controller', () => {
+    const { ui, commands } = pressAll(['a', ...'12x3-45678q', 'backspace', '8', 'return'], waiting);
+    const wish = { kind: 'pair', nodeId: 'id-7', code: '123-45678' };
+    assert.deepEqual(commands, [{ kind: 'wish', wish }]);
+    assert.deepEqual([ui.typing, ui.newcomer, ui.code], ['nothing', null, '']);
+  });
+
+  test('tab goes to the next that waits, escape leaves, and nothing is asked without a code', () => {
+    assert.equal(pressAll(['a', '1', 'tab'], waiting).ui.newcomer?.name, 'studio-8');
+    assert.equal(pressAll(['a', '1', 'tab'], waiting).ui.code, '');
+    assert.equal(pressAll(['a', 'tab', 'tab'], waiting).ui.newcomer?.name, 'studio-7');
+    assert.equal(pressAll(['a', '1', 'escape'], waiting).ui.typing, 'nothing');
+    assert.deepEqual(pressAll(['a', 'return'], waiting).commands, []);
+    assert.match(pressAll(['a']).ui.notice ?? '', /No node waits/);
+  });
+});
+
 describe('the chat', () => {
   test('every letter belongs to the question, enter asks, escape goes back and ends the answer', () => {
     const { ui, commands } = pressAll(['t', ...'quit?', 'return', 'escape']);
