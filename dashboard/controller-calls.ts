@@ -2,7 +2,7 @@
 // model. With client.ts the only file here that knows a URL; all of it is the public API.
 import { z } from 'zod';
 import { credentialHeaders } from '../protocol/credential.ts';
-import { ERRORS, EspalierError, isErrorCode } from '../protocol/errors.ts';
+import { EspalierError, isErrorCode } from '../protocol/errors.ts';
 import { ClusterHistory, HISTORY_PATH } from '../protocol/history.ts';
 import { MAX_HISTORY_BYTES } from '../protocol/limits.ts';
 import { cancelPath, drainPath, OperationAnswer, undrainPath } from '../protocol/operations.ts';
@@ -176,7 +176,7 @@ async function call(
   throw refusalOf(await response.text(), response.status);
 }
 
-/** The API's own words: `{error: {code, message}}`, or `{error}` in Ollama's form. */
+/** The API's own words, with the way out: `{error: {code, message}}`, or `{error}` in Ollama's form. */
 const Refusal = z.object({
   error: z.union([z.string(), z.object({ message: z.string(), code: z.string().nullish() })]),
 });
@@ -187,5 +187,5 @@ function refusalOf(text: string, status: number): EspalierError {
   const { error } = told.data;
   if (typeof error === 'string') return new EspalierError('engine_failed', error);
   const code = error.code != null && isErrorCode(error.code) ? error.code : 'internal';
-  return new EspalierError(code, `${error.message} ${ERRORS[code].solve}`);
+  return new EspalierError(code, error.message);
 }
