@@ -14,10 +14,10 @@ const SUITES: Record<string, () => Promise<Suite>> = {
   engines: async () => (await import('./suites/engines.ts')).enginesSuite,
   faults: async () => (await import('./suites/faults.ts')).faultsSuite,
   long: async () => (await import('./suites/long.ts')).longSuite,
-  speculation: async () => (await import('./suites/speculation.ts')).speculationSuite,
   pipeline: async () => (await import('./suites/pipeline.ts')).pipelineSuite,
   plan: async () => (await import('./suites/plan.ts')).planSuite,
   pull: async () => (await import('./suites/pull.ts')).pullSuite,
+  speculation: async () => (await import('./suites/speculation.ts')).speculationSuite,
 };
 
 const MAX_ROUNDS = 1_000;

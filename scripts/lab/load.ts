@@ -18,7 +18,7 @@ export function referenceFile(): string {
 const CLIENT = fileURLToPath(new URL('./client-entry.js', import.meta.url));
 
 /** Tokens of the answers that are asked for: long enough for a fault in the middle, short enough to ask often. */
-const ANSWER_TOKENS = { least: 19, most: 45 };
+const ANSWER_TOKENS = { least: 19, most: 31 };
 
 const Reference = z.object({
   cases: z.array(

@@ -107,7 +107,7 @@ describe('an engine that moves', () => {
     };
     for (let i = 0; i < 2; i++) await there();
     const before = await there();
-    for (let i = 0; i < 6; i++) await there();
+    for (let i = 0; i < 3; i++) await there();
     const grown = (await there()) - before;
     assert.ok(
       grown < 0.5 * engine.weightBytes,

@@ -10,7 +10,7 @@ const bench = (...args: string[]) => execaNode(MAIN, args, { reject: false, time
 test('a suite that does not exist is named, with those that do', async () => {
   const { exitCode, stderr, stdout } = await bench('motors');
   assert.equal(exitCode, 2);
-  assert.match(stderr, /"motors".*api, cluster, engine, engines, faults, long/);
+  assert.match(stderr, /"motors".*api, cluster, dashboard, engine, engines, faults, long/);
   assert.equal(stdout, '');
 });
 

@@ -174,7 +174,10 @@ test('--undo goes backwards, asks for each, and keeps what could not be taken ba
   const env = { ESPALIER_HOME: home };
   mkdirSync(home, { recursive: true, mode: 0o700 });
   const line = (id: string, undo: string[][]) =>
-    JSON.stringify({ time: '2026-01-02T03:04:05.000Z', id, needsRoot: false, apply: [['true']], undo });
+    JSON.stringify({
+      ...{ time: '2026-01-02T03:04:05.000Z', id, description: id, needsRoot: false },
+      ...{ apply: [['true']], undo },
+    });
   const [first, second] = [join(home, 'first'), join(home, 'second')];
   const lines = [
     line('one', [['cp', second, first]]),

@@ -7,7 +7,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { fetchStatus } from '../../../dashboard/client.ts';
-import { isAlive } from '../../../protocol/home-lock.ts';
+import { holderOf, isAlive } from '../../../protocol/home-lock.ts';
 import { tempHome } from '../../support/temp-home.ts';
 import { CLI, environment, run } from './run.ts';
 
@@ -94,9 +94,8 @@ describe('a home that is both', () => {
     }
     assert.ok(!both.text().includes('its code is'), both.text());
     // one that ends by itself takes the other with it, so that a service manager starts both again
-    const pids = ['agent', 'controller'].map((role) =>
-      Number(readFileSync(join(home, `${role}.pid`), 'utf8')),
-    );
+    const pids = [holderOf(home, 'agent') ?? 0, holderOf(home, 'controller') ?? 0];
+    assert.ok(pids.every((pid) => pid > 0));
     process.kill(pids[0] as number, 'SIGKILL');
     const [code] = await once(both.child, 'exit');
     assert.equal(code, 1);
