@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { EngineName, Goal, LayerRange, Link } from '../protocol/plan.ts';
+import { DEFAULT_PLANNING, EngineName, Goal, LayerRange, Link } from '../protocol/plan.ts';
 import { Split } from '../protocol/ranks.ts';
 import type { SavedDeployment } from './cluster/state.ts';
 import { LatestFile } from './latest-file.ts';
@@ -75,6 +75,8 @@ export class DeploymentStore {
   }
 }
 
-function keyOf({ modelFingerprint, planning, wantedNodes }: Asked): string {
-  return JSON.stringify([modelFingerprint, planning ?? null, wantedNodes ?? null]);
+function keyOf({ modelFingerprint, planning = DEFAULT_PLANNING, wantedNodes }: Asked): string {
+  // how many guesses are right is no wish, and becomes known only while a model runs
+  const { guessYield: _, ...wished }: Planning = planning;
+  return JSON.stringify([modelFingerprint, wished, wantedNodes ?? null]);
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { DeploymentStore } from '../../controller/saved-deployment.ts';
 import { createLog } from '../../protocol/log.ts';
+import { DEFAULT_PLANNING } from '../../protocol/plan.ts';
 import { Story } from './cluster/story.ts';
 
 const log = createLog('test');
@@ -23,6 +24,15 @@ test('it is found again for the same question, and for no other one', async (t) 
   assert.equal(await store.read(), undefined);
   await store.save(previous);
   assert.deepEqual(await new DeploymentStore(home, asked, log).read(), previous);
+  // as it is asked for, and as it is after another model was deployed meanwhile
+  const guessing = { ...asked, planning: { ...planning, guessYield: 0.25 } };
+  assert.deepEqual(await new DeploymentStore(home, guessing, log).read(), previous);
+  store.use({ ...asked, planning: undefined });
+  await store.save(previous);
+  const usual = { ...asked, planning: { ...DEFAULT_PLANNING, guessYield: 0 } };
+  assert.deepEqual(await new DeploymentStore(home, usual, log).read(), previous);
+  store.use(asked);
+  await store.save(previous);
   for (const other of [
     { ...asked, modelFingerprint: 'f2' },
     { ...asked, wantedNodes: 3 },
