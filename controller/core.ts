@@ -350,9 +350,9 @@ export class Core {
 
   /** What a plan for a model would be made from, with what is known of the nodes that are connected. */
   planRequestFor(card: ModelCard): PlanRequest {
-    const { nodes, links, unlinked, measurements, planning, wantedNodes } = this.#cluster;
+    const { nodes, drained, links, unlinked, measurements, planning, wantedNodes } = this.#cluster;
     const known = {
-      nodes: [...nodes.values()].filter(({ connected }) => connected),
+      nodes: [...nodes.values()].filter(({ connected, facts }) => connected && !drained.has(facts.id)),
       links,
       unlinked,
       measurements,
@@ -529,7 +529,7 @@ export class Core {
         this.#traces.receive(epoch, nodeId, event.steps);
         break;
       default:
-        if (event.kind === 'stats') this.#noteStats(nodeId, event.stats);
+        if (event.kind === 'stats' && isPresent) this.#noteStats(nodeId, event.stats);
         if (event.kind === 'stats' && isPresent && event.stats.guesses)
           this.#guesses.note(epoch, event.stats.guesses);
         this.#take({ ...event, nodeId });

@@ -140,14 +140,17 @@ async function firstModels(
   ensure: ModelSwitch['store']['ensure'],
 ): Promise<{ current: ModelInUse; folder: ModelInUse | undefined }> {
   const { storedModel, modelDir, resumesModel } = options;
-  const speculation = speculationWish(options);
+  const wish = speculationWish(options);
+  // a draft that is named is that of the model that is named
+  const [ofFolder, ofStored] =
+    storedModel === undefined ? [wish, ofAnyModel(wish)] : [ofAnyModel(wish), wish];
   const wanted = storedModel ?? (resumesModel ? await shelf.lastUsed() : undefined);
   const shelved = wanted === undefined ? undefined : await shelf.find(wanted);
   if (!shelved && storedModel !== undefined) {
     const message = `there is no stored model ${storedModel}: start with another one, then \`espalier models pull ${storedModel}\``;
     throw new EspalierError('model_not_stored', message);
   }
-  const opened = openModelFolder(modelDir).then((folder) => loadModel(folder, { speculation }));
+  const opened = openModelFolder(modelDir).then((folder) => loadModel(folder, { speculation: ofFolder }));
   if (!shelved) {
     const folder = await opened;
     return { current: folder, folder };
@@ -155,7 +158,8 @@ async function firstModels(
   const { repo, commit } = shelved;
   const stored = { ref: { repo, commit }, ensure: (stages: readonly PlannedStage[]) => ensure(repo, stages) };
   const folder = await opened.catch(() => undefined);
-  return { current: await loadModel(await shelf.open(shelved), { id: repo, stored, speculation }), folder };
+  const current = await loadModel(await shelf.open(shelved), { id: repo, stored, speculation: ofStored });
+  return { current, folder };
 }
 
 function speculationWish({

@@ -167,6 +167,7 @@ export class ModelSwitch {
     const plan = await this.#planFor(card);
     const cost = await this.#costOf(card, shelved, plan);
     if (card.id === this.#current.card.id) return { cost, isDeployed: true };
+    if (this.#switchingTo === card.id) return { cost, isDeployed: false };
     this.#assertFree(card.id);
     void this.#switch(card.id, shelved, plan, async () => {
       if (shelved) await this.store.ensure(shelved.repo, plan.stages);

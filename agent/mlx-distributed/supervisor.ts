@@ -114,10 +114,16 @@ export class RankSupervisor {
         this.#watch.endAll();
         break;
       default:
-        if (command.kind === 'generate') this.#watch.began(command.request.requestId, now);
         if (command.kind === 'cancel') this.#watch.ended(command.requestId);
+        if (command.kind === 'generate') this.#began(command.request.requestId, now);
         this.#write(command);
     }
+  }
+
+  /** mlx-lm takes up what it is given: a rank that crashes from now on may do so because of it. */
+  #began(requestId: string, now: number): void {
+    this.#watch.began(requestId, now);
+    this.#listener.onEvent({ kind: 'admitted', requestIds: [requestId] }, this.spec.epoch);
   }
 
   /**

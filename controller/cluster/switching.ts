@@ -19,7 +19,8 @@ export function modelChosen(
   for (const [nodeId, { epoch }] of cluster.held) effects.push({ kind: 'undeploy', epoch, nodeId });
   const { deployment } = cluster;
   for (const { nodeId } of deployment?.stages ?? []) {
-    if (deployment && !cluster.held.has(nodeId))
+    // what a stage was told last may be on its way: it is at one of the two
+    if (deployment && cluster.held.get(nodeId)?.epoch !== deployment.epoch)
       effects.push({ kind: 'undeploy', epoch: deployment.epoch, nodeId });
   }
   cluster.held.clear();
@@ -33,6 +34,6 @@ export function modelChosen(
   cluster.failures = 0;
   cluster.planNotBefore = 0;
   // nothing went wrong, but it is to be deployed again at once, and requests wait for that
-  cluster.lost = cluster.hasServed ? { at: now, incidents: [] } : undefined;
+  cluster.lost = cluster.hasServed ? { at: now, incidents: cluster.lost?.incidents ?? [] } : undefined;
   return effects;
 }
