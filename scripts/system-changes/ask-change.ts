@@ -17,7 +17,14 @@ export interface ChangeQuestion {
  */
 export async function askChange({ description, commands, yes }: ChangeQuestion): Promise<boolean> {
   console.log(`${description}\n${commands.map((command) => `  ${command}`).join('\n')}`);
-  if (yes) return true;
+  return yes || isWanted();
+}
+
+/**
+ * Asks whether to do what was shown.
+ * @throws EspalierError bad_option where nobody can be asked
+ */
+export async function isWanted(): Promise<boolean> {
   if (!process.stdin.isTTY) {
     throw new EspalierError(
       'bad_option',

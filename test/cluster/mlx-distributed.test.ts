@@ -5,13 +5,13 @@ import { describe, test } from 'node:test';
 import { isAlive } from '../../protocol/home-lock.ts';
 import { DEFAULT_PLANNING } from '../../protocol/plan.ts';
 import type { Split } from '../../protocol/ranks.ts';
+import { ALL_CASES } from '../support/all-cases.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { noMlx, testEnginesDir } from '../support/mlx.ts';
 import { type ReferenceCase, referenceCases } from '../support/reference.ts';
 import { until } from '../support/until.ts';
 
 const skip = await noMlx();
-const isThorough = process.env.ESPALIER_ALL_CASES === '1';
 const [first, second, third] = referenceCases as [ReferenceCase, ReferenceCase, ReferenceCase];
 /** An answer in whose middle something can happen. */
 const LONG = referenceCases.find(({ greedy_ids }) => greedy_ids.length > 100) as ReferenceCase;
@@ -101,7 +101,7 @@ describe('a cluster on MLX Distributed', { skip, timeout: 600_000 }, () => {
   for (const index of [0, 1]) {
     for (const signal of ['SIGKILL', 'SIGSTOP'] as const) {
       test(`${signal} of rank ${1 - index}, idle and in the middle`, {
-        skip: !isThorough && 'takes minutes: ESPALIER_ALL_CASES=1 asks for it',
+        skip: !ALL_CASES && 'takes minutes: ESPALIER_ALL_CASES=1 asks for it',
       }, async () => {
         const cluster = await up('pipeline');
         try {

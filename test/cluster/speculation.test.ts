@@ -2,6 +2,7 @@
 // ESPALIER_ALL_CASES=1 adds the other faults.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import { ALL_CASES } from '../support/all-cases.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { type ReferenceCase, referenceCases } from '../support/reference.ts';
 import { until } from '../support/until.ts';
@@ -41,7 +42,7 @@ describe('one stream over three stages', () => {
     ['SIGSTOP', 0],
   ] as const) {
     const isSample = signal === 'SIGKILL' && index === 0;
-    const skip = !isSample && !process.env.ESPALIER_ALL_CASES;
+    const skip = !isSample && !ALL_CASES;
     test(`${signal} of the worker of stage ${index} in mid-stream: the text stays the same`, {
       skip,
     }, async () => {

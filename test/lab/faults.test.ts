@@ -13,11 +13,11 @@ import { Scene } from '../../scripts/lab/scene.ts';
 import { sixMacs } from '../../scripts/lab/six-macs.ts';
 import { soak } from '../../scripts/lab/soak.ts';
 import { STREAMS, witness } from '../../scripts/lab/witness.ts';
+import { ALL_CASES } from '../support/all-cases.ts';
 import { tightMemoryBytes } from '../support/tight-memory.ts';
 import { until } from '../support/until.ts';
 import { skipLab } from './skip-lab.ts';
 
-const ALL_CASES = process.env.ESPALIER_ALL_CASES === '1';
 const TIMES = ALL_CASES
   ? { frozenMs: 60_000, slowMs: 10_000, flapMs: 20_000 }
   : { frozenMs: 9_000, slowMs: 3_000, flapMs: 3_000 };

@@ -1,6 +1,7 @@
 // What doctor found as text for people, pure: each node with its findings and its way to RDMA, then what is about several.
 import { formatPlural, printable } from '../../../dashboard/format.ts';
 import type { Finding, Fix, NodeCheck, Rung, Severity } from '../../../protocol/doctor.ts';
+import { formatArgv } from '../../../protocol/system-change.ts';
 import type { Examined } from './examine.ts';
 
 const MARKS: Record<Severity, string> = { error: '✗', warn: '!', info: 'i' };
@@ -55,10 +56,7 @@ function findingLines({ id, severity, node, seen, why, remedy, fix }: Finding): 
 
 /** A command as one would type it. */
 export function commandLine(argv: readonly string[], { needsRoot }: Pick<Fix, 'needsRoot'>): string {
-  const words = argv.map((word) =>
-    /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`,
-  );
-  return printable([...(needsRoot ? ['sudo'] : []), ...words].join(' '));
+  return printable(`${needsRoot ? 'sudo ' : ''}${formatArgv(argv)}`);
 }
 
 function ladderLines(rungs: readonly Rung[]): string[] {

@@ -1,8 +1,8 @@
 // `espalier doctor --fix`: shows what it would do, asks, does it, and writes down how to undo it. Only findings of this machine
 // that this process itself made come here: nothing that another one sent is ever run.
-import { createInterface } from 'node:readline/promises';
 import type { Finding, Fix } from '../../../protocol/doctor.ts';
 import { EspalierError } from '../../../protocol/errors.ts';
+import { isWanted } from '../../system-changes/ask-change.ts';
 import { applyChange, type ChangeTools } from '../../system-changes/change-system.ts';
 import { ChangeJournal } from '../../system-changes/journal.ts';
 import { runArgv } from '../../system-changes/run-argv.ts';
@@ -40,22 +40,6 @@ export async function mend(findings: readonly Finding[], options: MendOptions): 
   const tools = { journal: new ChangeJournal(options.home), run: runArgv, canAsk };
   for (const { id, why, fix } of mendable) areAllDone = (await apply(id, why, fix, tools)) && areAllDone;
   return areAllDone;
-}
-
-async function isWanted(): Promise<boolean> {
-  if (!process.stdin.isTTY)
-    throw new EspalierError(
-      'bad_option',
-      '--fix: nobody can be asked here whether this is wanted; add --yes',
-    );
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  try {
-    return /^y(es)?$/i.test((await terminal.question('Do it? [y/N] ')).trim());
-  } catch {
-    return false; // Ctrl-D
-  } finally {
-    terminal.close();
-  }
 }
 
 async function apply(id: string, why: string, fix: Fix, tools: ChangeTools): Promise<boolean> {

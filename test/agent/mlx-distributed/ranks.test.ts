@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import type { GenerateRequest } from '../../../protocol/generate.ts';
 import type { Split } from '../../../protocol/ranks.ts';
 import type { StageSpec } from '../../../protocol/stage.ts';
+import { ALL_CASES, sampleOf } from '../../support/all-cases.ts';
 import { noMlx, RankGroup } from '../../support/mlx.ts';
 import { ModelCopy } from '../../support/model-copy.ts';
 import { type ReferenceCase, referenceCases } from '../../support/reference.ts';
@@ -17,9 +18,8 @@ const skip = await noMlx();
  * All 48 cases to their ends, on every shape, alone and four at a time, take half an hour of two cores:
  * ESPALIER_ALL_CASES=1 asks for that. Otherwise the beginnings of a sample.
  */
-const isThorough = process.env.ESPALIER_ALL_CASES === '1';
-const cases = referenceCases.filter((_, i) => isThorough || i % 12 === 0);
-const maxTokens = isThorough ? 400 : 12;
+const cases = sampleOf(referenceCases, 12);
+const maxTokens = ALL_CASES ? 400 : 12;
 const [first, second] = referenceCases as [ReferenceCase, ReferenceCase];
 
 const answerOf = ({ greedy_ids }: ReferenceCase) => greedy_ids.filter((id) => id !== 1);
@@ -48,7 +48,7 @@ describe('the reference cases, as one process of mlx-lm answers them', { skip, t
     ['pipeline', [2, 10]],
     ['pipeline', [4, 4, 4]],
   ];
-  for (const [split, layerCounts] of isThorough ? [...shapes, ...others] : shapes) {
+  for (const [split, layerCounts] of ALL_CASES ? [...shapes, ...others] : shapes) {
     const name = split === 'tensor' ? '2 tensor ranks' : `pipeline of ${layerCounts.join(' + ')} layers`;
     describe(name, () => {
       let group: RankGroup;
@@ -56,7 +56,7 @@ describe('the reference cases, as one process of mlx-lm answers them', { skip, t
         group = await RankGroup.up({ split, layerCounts });
       });
       after(() => group?.[Symbol.asyncDispose]());
-      test('alone', () => checkCases(group, isThorough ? cases : cases.slice(0, 1), 1));
+      test('alone', () => checkCases(group, ALL_CASES ? cases : cases.slice(0, 1), 1));
       test('four at a time', () => checkCases(group, cases, 4));
     });
   }
@@ -216,7 +216,7 @@ describe('what dies or freezes', { skip, timeout: 300_000 }, () => {
   });
 
   test('a rank that is frozen is ended, in a stream and idle', {
-    skip: !isThorough && 'test/cluster has one; ESPALIER_ALL_CASES=1 asks for all',
+    skip: !ALL_CASES && 'test/cluster has one; ESPALIER_ALL_CASES=1 asks for all',
   }, async () => {
     await using group = await RankGroup.up({ split: 'pipeline', layerCounts: [6, 6] });
     const live = group.start({ promptIds: first.prompt_ids, stopIds: [], maxTokens: 400 });

@@ -5,6 +5,7 @@ import { NgramSource } from '../../../agent/stage/speculation/ngram-source.ts';
 import type { GuessSource } from '../../../agent/stage/speculation/source.ts';
 import type { GenerateRequest } from '../../../protocol/generate.ts';
 import { SpoiltSource } from '../../../scripts/bench/speculation/spoilt-source.ts';
+import { ALL_CASES } from '../../support/all-cases.ts';
 import { demoDraft } from '../../support/guess-sources.ts';
 import { type ReferenceCase, referenceCases } from '../../support/reference.ts';
 import { LoopRing, type RingOptions } from '../../support/stage-loops.ts';
@@ -98,7 +99,7 @@ describe('with guesses and without, the same is told', () => {
     [2, 0.1],
     [5, 0.5],
   ] as const) {
-    const skip = stages !== 3 && !process.env.ESPALIER_ALL_CASES;
+    const skip = stages !== 3 && !ALL_CASES;
     test(`${stages} stages, ${100 * spoilt} % of the guesses spoilt`, { skip }, async () => {
       const plain = await load(stages, []);
       const sources = [new SpoiltSource(await demoDraft(), spoilt), new NgramSource()];
@@ -185,7 +186,7 @@ test('what a wrong guess comes to on a stage, be it no number at all, does not e
 });
 
 test('all reference cases, and 200 seeded draws', {
-  skip: !process.env.ESPALIER_ALL_CASES,
+  skip: !ALL_CASES,
   timeout: 3_600_000,
 }, async () => {
   const plain = await load(3, []);

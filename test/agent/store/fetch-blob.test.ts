@@ -14,12 +14,13 @@ import { hubSettings } from '../../../agent/store/hub-settings.ts';
 import { RateLimit } from '../../../agent/store/rate-limit.ts';
 import type { ModelDescription, ModelFile } from '../../../protocol/models.ts';
 import { type HubFault, LocalHub } from '../../../scripts/hub/local-hub.ts';
+import { ALL_CASES } from '../../support/all-cases.ts';
 import { tempHome } from '../../support/temp-home.ts';
 
 const REPO = 'tests/bytes';
 const BYTES = 3_000_000;
 const TIMES = { stallMs: 300, retryMs: 5, maxRetryMs: 20, giveUpMs: 600 };
-const KILLS = process.env.ESPALIER_ALL_CASES === '1' ? 50 : 5;
+const KILLS = ALL_CASES ? 50 : 5;
 const child = fileURLToPath(new URL('./fetch-entry.js', import.meta.url));
 
 describe('fetching a file', () => {
