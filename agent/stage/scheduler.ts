@@ -1,15 +1,17 @@
 // The head stage's scheduler: which rows make up the next step. Pure: requests, cancels and completed steps in, steps
 // out; no clock, no I/O. As many steps are in flight as there are stages, so that every stage has work.
-import { EspalierError } from '../../protocol/errors.ts';
 import type { GenerateRequest } from '../../protocol/generate.ts';
 import { MAX_CONTINUED_OPENS, MAX_KEPT_SESSIONS } from '../../protocol/limits.ts';
 import type { KvUse } from '../../protocol/stage.ts';
 import type { Row, SessionOp, Step } from '../engine/step.ts';
 import { type ChunkLimits, chunkTokens } from './chunk.ts';
 import type { CancelledGuesses, SampledToken } from './frame.ts';
-import { Guesses, type Verdict } from './guesses.ts';
+import { type GuessWish, guessWishOf, restOfGuesses } from './guess-wish.ts';
+import type { Verdict } from './guesses.ts';
 import { KvRoom } from './kv-room.ts';
 import { openOp } from './open-op.ts';
+import { newSession, type Session, SessionQueues } from './session.ts';
+import { WaitingRequests } from './waiting-requests.ts';
 
 export interface SchedulerOptions extends ChunkLimits {
   maxSessions: number;
@@ -36,53 +38,15 @@ export interface Judged {
   isOver: boolean;
 }
 
-/** A session for which a guess could be sent now. */
-export interface GuessWish {
-  session: number;
-  request: GenerateRequest;
-  /** the prompt and the answer so far */
-  tokens: readonly number[];
-  /** what was guessed behind them already, and is on its way */
-  guessed: readonly number[];
-  /** how many more tokens may be guessed, at least 1 */
-  most: number;
-  /** how often guesses of the session were wrong: what was guessed before such a cut is of no use after it */
-  cuts: number;
-}
-
 /** Of the sessions, for requests that nobody waits for. */
 const BACKGROUND_SHARE = 1 / 4;
-
-interface Session {
-  id: number;
-  request: GenerateRequest;
-  /** the prompt and the answer so far */
-  tokens: number[];
-  /** how many of them went into steps */
-  sent: number;
-  /** how many of them are surely in every stage's KV: the steps with them came back, and no stage found a fault */
-  settled: number;
-  /** the last step before it gave up its KV: what this one and those before it wrote is gone */
-  forgottenAt: number;
-  /** its next token is on its way */
-  isAwaiting: boolean;
-  /** the tokens after `tokens` that were guessed and are on their way; `sent` counts them as well */
-  guesses: Guesses;
-  /** how often they were wrong */
-  cuts: number;
-}
 
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #kv: KvRoom;
   readonly #sessions = new Map<number, Session>();
-  readonly #waiting: GenerateRequest[] = [];
-  /** sessions of which more than the newest token is not sent, taken in turn */
-  readonly #prefilling: Session[] = [];
-  /** sessions whose newest token alone is not sent, in the order in which it came */
-  readonly #decodable: Session[] = [];
-  /** sessions that had to give up their KV, which is computed again when there is room */
-  readonly #paused: Session[] = [];
+  readonly #waiting: WaitingRequests;
+  readonly #queues = new SessionQueues();
   /** guesses that turned out wrong, of which stages may still have rows to compute */
   #cancelled: CancelledGuesses[] = [];
   /** what the next step does to sessions */
@@ -97,6 +61,7 @@ export class Scheduler {
   /** @param before the scheduler of an earlier deployment, whose KV all stages still hold */
   constructor(options: SchedulerOptions, before?: Scheduler) {
     this.#options = options;
+    this.#waiting = new WaitingRequests(options.maxWaiting);
     this.#kv = new KvRoom(options.kvTokens, MAX_KEPT_SESSIONS, (op) => this.#ops.push(op));
     if (before) this.#goOn(before);
   }
@@ -121,7 +86,7 @@ export class Scheduler {
   }
 
   get waitingCount(): number {
-    return this.#waiting.length;
+    return this.#waiting.count;
   }
 
   get stepsInFlight(): number {
@@ -136,40 +101,24 @@ export class Scheduler {
   /** Whether `next` would probably give a step now. */
   get hasWork(): boolean {
     const isFree = this.#isFree;
-    const isAdmitting = this.#waiting.length > 0 && this.#sessions.size < this.#options.maxSessions;
-    return isFree && (isAdmitting || this.#decodable.length + this.#prefilling.length + this.#ops.length > 0);
+    const isAdmitting = this.#waiting.count > 0 && this.#sessions.size < this.#options.maxSessions;
+    return (
+      isFree &&
+      (isAdmitting || this.#queues.decodable.length + this.#queues.prefilling.length + this.#ops.length > 0)
+    );
   }
 
   /**
    * Takes a request into the queue. Its answer ends where the KV of all stages does, even if nobody else is there.
-   * @throws EspalierError queue_full, kv_full
+   * @throws EspalierError queue_full, kv_full, invalid_request
    */
   add(request: GenerateRequest): void {
-    if (this.#waiting.length >= this.#options.maxWaiting) {
-      throw new EspalierError('queue_full', `${this.#waiting.length} requests are waiting already`);
-    }
-    const { totalTokens } = this.#kv.use;
-    const { promptIds, generatedIds = [] } = request;
-    if (generatedIds.length >= request.maxTokens) {
-      throw new EspalierError('invalid_request', `the answer has its ${request.maxTokens} tokens already`);
-    }
-    const roomTokens = totalTokens - promptIds.length;
-    if (roomTokens <= generatedIds.length) {
-      const what = `a prompt of ${promptIds.length + generatedIds.length} tokens does not fit`;
-      throw new EspalierError(
-        'kv_full',
-        `${what}: the stages have KV for ${totalTokens}, the answer included`,
-      );
-    }
-    // what nobody waits for begins after all others
-    const behind = request.isBackground ? -1 : this.#waiting.findIndex((other) => other.isBackground);
-    const place = behind < 0 ? this.#waiting.length : behind;
-    this.#waiting.splice(place, 0, { ...request, maxTokens: Math.min(request.maxTokens, roomTokens) });
+    this.#waiting.add(request, this.#kv.use.totalTokens);
   }
 
   /** Ends a request at the next step. A request that is not known (any more) is no error. */
   cancel(requestId: string): void {
-    remove(this.#waiting, (request) => request.requestId === requestId);
+    this.#waiting.remove(requestId);
     for (const session of this.#sessions.values()) {
       if (session.request.requestId === requestId) this.#close(session, true);
     }
@@ -177,7 +126,7 @@ export class Scheduler {
 
   /** Ends all requests; their KV is kept. */
   cancelAll(): void {
-    this.#waiting.length = 0;
+    this.#waiting.clear();
     for (const session of [...this.#sessions.values()]) this.#close(session, true);
   }
 
@@ -218,7 +167,7 @@ export class Scheduler {
     const verdict = session.guesses.judge(token);
     if (verdict === 'right') return verdict;
     session.isAwaiting = false;
-    this.#decodable.push(session);
+    this.#queues.decodable.push(session);
     if (verdict === 'wrong') this.#cutBack(session);
     return verdict;
   }
@@ -242,7 +191,7 @@ export class Scheduler {
         session?.isAwaiting && step > session.forgottenAt && position === session.tokens.length - 1;
       if (!session || !isLost) continue;
       session.isAwaiting = false;
-      this.#decodable.push(session);
+      this.#queues.decodable.push(session);
       this.#cutBack(session);
     }
   }
@@ -277,18 +226,9 @@ export class Scheduler {
    */
   guessWish(): GuessWish | undefined {
     const { stageCount } = this.#options;
-    const isIdle = this.#sessions.size + this.#waiting.length < stageCount && this.#paused.length === 0;
+    const isIdle = this.#sessions.size + this.#waiting.count < stageCount && this.#queues.paused.length === 0;
     if (!this.#isFree || this.#sync !== undefined || !isIdle) return undefined;
-    let best: GuessWish | undefined;
-    for (const { id, request, tokens, guesses, isAwaiting, cuts } of this.#sessions.values()) {
-      const guessed = guesses.ids;
-      // the row of the last guess may draw the last token
-      const most = request.promptIds.length + request.maxTokens - tokens.length - guessed.length - 1;
-      const isBehind = best !== undefined && guessed.length >= best.guessed.length;
-      if (!isAwaiting || most < 1 || isBehind) continue;
-      best = { session: id, request, tokens, guessed, most, cuts };
-    }
-    return best;
+    return guessWishOf(this.#sessions.values());
   }
 
   /**
@@ -305,23 +245,17 @@ export class Scheduler {
     const session = this.#sessions.get(id);
     const wish = this.guessWish();
     if (!session || wish?.session !== id || wish.cuts !== cuts) return undefined;
-    const text = [
-      ...wish.tokens.slice(begin),
-      ...wish.guessed.slice(Math.max(0, begin - wish.tokens.length)),
-    ];
-    const rest = guesses.slice(text.length);
-    if (rest.length === 0 || text.some((token, i) => token !== guesses[i])) return undefined;
-    if (rest.length > Math.min(wish.most, this.#options.maxRows)) return undefined;
-    const end = begin + text.length;
-    if (!this.#kv.growFree(id, end + rest.length)) return undefined;
-    const rows = rest.map(
-      (guess, i): Row => ({ session: id, position: end + i, count: 1, sample: true, guess }),
+    const { from, ids } = restOfGuesses(wish, begin, guesses);
+    if (ids.length === 0 || ids.length > this.#options.maxRows) return undefined;
+    if (!this.#kv.growFree(id, from + ids.length)) return undefined;
+    const rows = ids.map(
+      (guess, i): Row => ({ session: id, position: from + i, count: 1, sample: true, guess }),
     );
-    for (const guess of rest) session.guesses.add(guess);
-    session.sent = end + rest.length;
+    for (const guess of ids) session.guesses.add(guess);
+    session.sent = from + ids.length;
     const step = ++this.#lastStep;
     this.#inFlight.set(step, rows);
-    return { step, ops: this.#ops.splice(0), rows, ids: rest };
+    return { step, ops: this.#ops.splice(0), rows, ids: [...ids] };
   }
 
   /** Whether a session has a request that runs. */
@@ -337,18 +271,18 @@ export class Scheduler {
 
   #addDecodeRows(rows: Row[], ids: number[]): void {
     const share = this.#decodeShare();
-    for (const session of [...this.#decodable]) {
+    for (const session of [...this.#queues.decodable]) {
       if (rows.length >= share) return;
       // whoever finds no room keeps its place; whoever just paused for an older one has none any more
-      if (!this.#decodable.includes(session) || !this.#makeRoom(session)) continue;
-      remove(this.#decodable, (other) => other === session);
+      if (!this.#queues.decodable.includes(session) || !this.#makeRoom(session)) continue;
+      this.#queues.leave(session);
       this.#addRow(session, 1, rows, ids);
     }
   }
 
   /** Decoding sessions are spread over the steps in flight: one step with all of them would leave the others empty. */
   #decodeShare(): number {
-    const decoding = this.#sessions.size - this.#prefilling.length - this.#paused.length;
+    const decoding = this.#sessions.size - this.#queues.prefilling.length - this.#queues.paused.length;
     return Math.min(Math.max(1, Math.ceil(decoding / this.#options.stageCount)), this.#options.maxRows - 1);
   }
 
@@ -356,7 +290,7 @@ export class Scheduler {
   #makeRoom(session: Session): boolean {
     while (!this.#kv.grow(session.id, session.sent + 1)) {
       const youngest = [...this.#sessions.values()]
-        .filter((other) => other.id > session.id && !this.#paused.includes(other))
+        .filter((other) => other.id > session.id && !this.#queues.paused.includes(other))
         .at(-1);
       // whose token is on its way pauses when it is here: an older one in its place would wait for it to end
       if (!youngest || youngest.isAwaiting) return false;
@@ -366,28 +300,28 @@ export class Scheduler {
   }
 
   #pause(session: Session): void {
-    this.#leaveQueues(session);
+    this.#queues.leave(session);
     this.#kv.forget(session.id);
     session.sent = 0;
     session.settled = 0;
     session.forgottenAt = this.#lastStep;
-    this.#paused.push(session);
+    this.#queues.paused.push(session);
   }
 
   /** Paused sessions go on in the order in which they came, before anybody new is admitted. */
   #resume(): void {
-    this.#paused.sort((a, b) => a.id - b.id);
-    for (let session = this.#paused[0]; session; session = this.#paused[0]) {
+    this.#queues.paused.sort((a, b) => a.id - b.id);
+    for (let session = this.#queues.paused[0]; session; session = this.#queues.paused[0]) {
       if (!this.#kv.grow(session.id, session.tokens.length + 1)) return;
-      this.#paused.shift();
-      this.#prefilling.push(session);
+      this.#queues.paused.shift();
+      this.#queues.prefilling.push(session);
     }
   }
 
   #admit(): void {
     let continued = 0;
-    while (this.#paused.length === 0 && this.#sessions.size < this.#options.maxSessions) {
-      const [request] = this.#waiting;
+    while (this.#queues.paused.length === 0 && this.#sessions.size < this.#options.maxSessions) {
+      const request = this.#waiting.first;
       if (!request || (request.isBackground && !this.#hasBackgroundRoom())) return;
       const { promptIds, generatedIds = [] } = request;
       // what the stages are told of an answer so far may be long
@@ -399,19 +333,9 @@ export class Scheduler {
       this.#waiting.shift();
       this.#lastSession = id;
       const sent = room.from?.length ?? 0;
-      const session: Session = {
-        id,
-        request,
-        tokens,
-        sent,
-        settled: sent,
-        forgottenAt: 0,
-        isAwaiting: false,
-        guesses: new Guesses(),
-        cuts: 0,
-      };
+      const session = newSession(id, request, tokens, sent);
       this.#sessions.set(id, session);
-      this.#prefilling.push(session);
+      this.#queues.prefilling.push(session);
       this.#ops.push(openOp(id, request, room.from));
     }
   }
@@ -444,13 +368,14 @@ export class Scheduler {
 
   /** One chunk of the prompt whose turn it is; the next chunk of the same prompt may follow in the very next step. */
   #addChunk(rows: Row[], ids: number[]): void {
-    const session = this.#prefilling.find(({ request }) => !request.isBackground) ?? this.#prefilling[0];
+    const session =
+      this.#queues.prefilling.find(({ request }) => !request.isBackground) ?? this.#queues.prefilling[0];
     if (!session) return;
-    remove(this.#prefilling, (other) => other === session);
+    this.#queues.leave(session);
     const { sent, tokens } = session;
-    const isAlone = this.#sessions.size === this.#prefilling.length + this.#paused.length + 1;
+    const isAlone = this.#sessions.size === this.#queues.prefilling.length + this.#queues.paused.length + 1;
     this.#addRow(session, chunkTokens(this.#options, sent, tokens.length - sent, isAlone), rows, ids);
-    if (!session.isAwaiting) this.#prefilling.push(session);
+    if (!session.isAwaiting) this.#queues.prefilling.push(session);
   }
 
   #addRow(session: Session, count: number, rows: Row[], ids: number[]): void {
@@ -465,21 +390,10 @@ export class Scheduler {
   #close(session: Session, isSound: boolean): void {
     const { id, tokens, settled } = session;
     this.#sessions.delete(id);
-    this.#leaveQueues(session);
+    this.#queues.leave(session);
     // stages may hold more or less of what was guessed: here they come to hold the same again
     if (session.guesses.ids.length > 0) this.#cutBack(session);
     const { sent } = session;
     this.#kv.end(id, isSound ? tokens.slice(0, settled) : undefined, sent);
   }
-
-  #leaveQueues(session: Session): void {
-    for (const queue of [this.#prefilling, this.#decodable, this.#paused]) {
-      remove(queue, (other) => other === session);
-    }
-  }
-}
-
-function remove<T>(list: T[], matches: (item: T) => boolean): void {
-  const place = list.findIndex(matches);
-  if (place >= 0) list.splice(place, 1);
 }

@@ -1,7 +1,8 @@
 // Guesses for the streams of one head stage: asks for each stream the source that has been right most often, stops where
 // guessing does not pay, and counts. It sends nothing: which guesses become rows, the scheduler decides.
 import type { GuessSourceName, GuessStats, GuessTotal } from '../../../protocol/speculation.ts';
-import type { GuessWish, Judged } from '../scheduler.ts';
+import type { GuessWish } from '../guess-wish.ts';
+import type { Judged } from '../scheduler.ts';
 import { Gate, type Unguessed } from './gate.ts';
 import type { GuessContext, GuessSource } from './source.ts';
 import type { StepCosts } from './step-costs.ts';
