@@ -26,8 +26,11 @@ export async function inTurn<Input>(
   const ratios: number[] = [];
   for (let round = 1; round <= rounds; round++) {
     const given = input();
-    const one = await first(given);
-    const other = await second(given);
+    // each goes first as often as the other: what a way leaves behind is not always the same one's burden
+    const isFirstFirst = round % 2 === 1;
+    const early = isFirstFirst ? await first(given) : await second(given);
+    const late = isFirstFirst ? await second(given) : await first(given);
+    const [one, other] = isFirstFirst ? [early, late] : [late, early];
     ratios.push(other / one);
     onRound(one, other, round);
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { inTurn } from '../../../scripts/bench/in-turn.ts';
 
-test('both ways take turns on the same inputs, and the median of the ratios is told', async () => {
+test('both ways take turns on the same inputs, each first as often as the other, and the median of the ratios is told', async () => {
   const log: string[] = [];
   let given = 0;
   const seconds = [30, 10, 20];
@@ -26,8 +26,8 @@ test('both ways take turns on the same inputs, and the median of the ratios is t
     'first 1',
     'second 1',
     'round 1: 10 and 30',
-    'first 2',
     'second 2',
+    'first 2',
     'round 2: 10 and 10',
     'first 3',
     'second 3',
