@@ -60,7 +60,7 @@ export class HubScene implements AsyncDisposable {
     });
     // agents read it when they start
     process.env.HF_ENDPOINT = `http://${HUB_ADDRESS}:${HUB_PORT}`;
-    const macs = await sixMacs(count);
+    const macs = await sixMacs({ count });
     const hub = await startHub(macs, repo, hubGbps).catch(async (error) => {
       await macs.remove();
       throw error;

@@ -23,41 +23,41 @@ const STOP_MS = 5_000;
 const CONTROLLER_HOME = 'controller';
 const MAX_LOG_CHARS = 200_000;
 
+/** With what the command line's processes are started besides. */
+export interface LabArgs {
+  agent?: readonly string[];
+  controller?: readonly string[];
+}
+
 export class LabCluster {
   readonly #lab: Lab;
   readonly #macs: readonly Mac[];
   readonly #addresses: readonly string[];
-  readonly #agentArgs: readonly string[];
+  readonly #args: LabArgs;
   readonly #agents: (ChildProcess | undefined)[] = [];
   #controller: ChildProcess | undefined;
   /** where all its processes have their homes */
   readonly home = mkdtempSync(join(tmpdir(), 'espalier-lab-'));
   #log = '';
 
-  private constructor(
-    lab: Lab,
-    macs: readonly Mac[],
-    addresses: readonly string[],
-    agentArgs: readonly string[],
-  ) {
+  private constructor(lab: Lab, macs: readonly Mac[], addresses: readonly string[], args: LabArgs) {
     this.#lab = lab;
     this.#macs = macs;
     this.#addresses = addresses;
-    this.#agentArgs = agentArgs;
+    this.#args = args;
   }
 
   /**
    * Pairs them and starts them.
    * @param addresses of the Macs on the switch
-   * @param agentArgs with which each agent is started besides
    */
   static async up(
     lab: Lab,
     macs: readonly Mac[],
     addresses: readonly string[],
-    agentArgs: readonly string[],
+    args: LabArgs,
   ): Promise<LabCluster> {
-    const cluster = new LabCluster(lab, macs, addresses, agentArgs);
+    const cluster = new LabCluster(lab, macs, addresses, args);
     const agents = macs.map(({ name }, index) => ({ name, home: join(cluster.home, agentHome(index)) }));
     await pairHomes(join(cluster.home, CONTROLLER_HOME), agents);
     for (const index of macs.keys()) cluster.startAgent(index);
@@ -87,15 +87,17 @@ export class LabCluster {
   startAgent(index: number): void {
     const mac = this.#macs[index] as Mac;
     const address = this.#addresses[index] as string;
-    const listen = ['--host', '0.0.0.0', '--name', mac.name, '--interface', address, ...this.#agentArgs];
-    this.#agents[index] = this.#start(mac, agentHome(index), 'agent', ...listen);
+    const listen = ['--host', '0.0.0.0', '--name', mac.name, '--interface', address];
+    const more = this.#args.agent ?? [];
+    this.#agents[index] = this.#start(mac, agentHome(index), 'agent', ...listen, ...more);
   }
 
   startController(): void {
     const agents = this.#addresses.flatMap((address) => ['--agent', `${address}:7118`]);
     const nodes = ['--nodes', String(this.#macs.length), '--interface', this.#addresses[0] as string];
     const model = ['--model', demoModelDir()];
-    this.#controller = this.#start(this.first, CONTROLLER_HOME, 'controller', ...model, ...nodes, ...agents);
+    const args = [...model, ...nodes, ...agents, ...(this.#args.controller ?? [])];
+    this.#controller = this.#start(this.first, CONTROLLER_HOME, 'controller', ...args);
   }
 
   async status(): Promise<ClusterStatus> {

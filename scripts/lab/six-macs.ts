@@ -1,7 +1,7 @@
 // Six "Macs" on a 1 Gbit/s switch, joined in a row by 10 Gbit/s cables (the ring's last cable is missing), as macOS
 // would address them.
 import { Lab, type Mac, type Plug } from './lab.ts';
-import { LabCluster } from './lab-cluster.ts';
+import { type LabArgs, LabCluster } from './lab-cluster.ts';
 
 const MACS = 6;
 const SWITCH_GBPS = 1;
@@ -25,11 +25,14 @@ export interface SixMacs {
   remove(): Promise<void>;
 }
 
-/**
- * @param count 2 to 6 of them
- * @param agentArgs with which each agent is started besides
- */
-export async function sixMacs(count = MACS, agentArgs: readonly string[] = []): Promise<SixMacs> {
+/** @param count 2 to 6 of them */
+export async function sixMacs({
+  count = MACS,
+  args = {},
+}: {
+  count?: number;
+  args?: LabArgs;
+} = {}): Promise<SixMacs> {
   const lab = new Lab();
   const macs: Mac[] = [];
   const addresses: string[] = [];
@@ -61,7 +64,7 @@ export async function sixMacs(count = MACS, agentArgs: readonly string[] = []): 
     ['en0', ...(number < count ? [NEXT] : []), ...(number > 1 ? [BEFORE] : [])].map((name) =>
       plug(number, name),
     );
-  const cluster = await LabCluster.up(lab, macs, addresses, agentArgs);
+  const cluster = await LabCluster.up(lab, macs, addresses, args);
   const remove = async () => {
     await cluster.stop();
     await lab.remove();

@@ -36,7 +36,7 @@ describe('eight streams over six Macs', { skip }, () => {
     async () => {
       // three of them hold the model, two do not
       const memory = ['--memory-limit', `${(await tightMemoryBytes()) / 2 ** 20}MB`];
-      scene = new Scene(await sixMacs(6, memory));
+      scene = new Scene(await sixMacs({ args: { agent: memory } }));
       await scene.whole();
     },
     { timeout: TIMEOUT_MS },

@@ -18,7 +18,7 @@ export async function faultTexts({ say }: SuiteContext): Promise<Figure[]> {
     say(`faults are left out: ${reason}`);
     return [];
   }
-  const scene = new Scene(await sixMacs());
+  const scene = new Scene(await sixMacs({ args: { controller: ['--speculation', 'auto'] } }));
   let right = 0;
   let all = 0;
   let kept = 0;
