@@ -8,7 +8,7 @@ import { ALL_CASES } from '../support/all-cases.ts';
 import { TestCluster } from '../support/cluster.ts';
 import { referenceCases } from '../support/reference.ts';
 
-const TOKENS = ALL_CASES ? 2_000 : 400;
+const TOKENS = ALL_CASES ? 2_000 : 250;
 /** A stage of the demo model keeps more than that of each token. */
 const KV_BYTES_A_TOKEN = 500;
 const ROOM_BYTES = 20_000_000;
@@ -49,9 +49,9 @@ test(`over ${TOKENS} tokens, a worker grows by its KV and no more than 20 MB`, a
     }
     assert.equal(cluster.controller.status().kv?.liveTokens, 0, 'nobody runs');
     // and many requests leave no more than one did
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 2; round++) {
       await Promise.all(
-        Array.from({ length: 4 }, () => cluster.generate(prompt, { stopIds: [], maxTokens: 150 })),
+        Array.from({ length: 4 }, () => cluster.generate(prompt, { stopIds: [], maxTokens: 80 })),
       );
     }
     for (const [i, stage] of (await stages()).entries()) {
