@@ -24,7 +24,7 @@ export const FINDINGS = {
     why: 'After a restart its disk stays locked, and no agent runs, until somebody types a password there.',
   },
   // memory and disk
-  'gpu-limit-default': {
+  'gpu-limit-low': {
     severity: 'info',
     why: 'Weights and KV fit only below this limit; the rest of the memory lies idle on a Mac that does nothing else.',
   },
@@ -80,6 +80,10 @@ export const FINDINGS = {
     severity: 'warn',
     why: 'The cable carries nothing: the nodes use a slower way, or none.',
   },
+  'port-without-ipv4': {
+    severity: 'info',
+    why: 'RDMA over this cable needs an IPv4 address at its port; sockets do not.',
+  },
   'cable-through-dock': {
     severity: 'info',
     why: 'A dock shares its speed among all that is plugged into it, and RDMA does not pass it.',
@@ -134,9 +138,9 @@ export function isFindingId(text: string): text is FindingId {
 }
 
 /** What is particular about this one; everything else is the registry's. */
-type Particulars = Pick<Finding, 'node' | 'seen' | 'remedy'> & Partial<Pick<Finding, 'severity' | 'fix'>>;
+type Particulars = Pick<Finding, 'node' | 'seen' | 'remedy'> & Partial<Pick<Finding, 'severity' | 'fixes'>>;
 
-export function finding(id: FindingId, { severity, fix, ...rest }: Particulars): Finding {
+export function finding(id: FindingId, { severity, fixes = [], ...rest }: Particulars): Finding {
   const known = FINDINGS[id];
-  return { id, severity: severity ?? known.severity, why: known.why, fix: fix ?? null, ...rest };
+  return { id, severity: severity ?? known.severity, why: known.why, fixes, ...rest };
 }

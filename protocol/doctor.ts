@@ -2,25 +2,19 @@
 // how anything is found out; the words of each finding are in doctor-findings.
 import { z } from 'zod';
 import { FINDING_IDS } from './doctor-findings.ts';
-import { MAX_CHECK_FINDINGS } from './limits.ts';
+import { MAX_CHECK_FINDINGS, MAX_FIXES } from './limits.ts';
 import { Shown } from './printable.ts';
+import { SystemChange } from './system-change.ts';
 
 export const DOCTOR_PATH = '/cluster/v1/doctor';
 
 const Text = Shown(1_000);
 const Word = Shown(200);
-/** One command as its words, the program first: no shell reads it. */
-const Argv = z.array(z.string().max(400)).min(1).max(16);
-
-/** How a finding is mended by commands on the node itself. */
-export const Fix = z.object({
-  /** what the commands do, in a sentence */
+/** A change of the node's system that mends a finding: the same that the wizard proposes there. */
+export const Fix = SystemChange.extend({
   description: Text,
-  apply: z.array(Argv).min(1).max(8),
-  /** brings back what was there before */
-  undo: z.array(Argv).max(8),
-  needsRoot: z.boolean(),
-  /** whether `--fix` may do it: it can be undone, opens nothing to others, and cuts no connection */
+  why: Text,
+  /** whether `--fix` may make it: it can be undone, opens nothing to others, and cuts no connection */
   safe: z.boolean(),
 });
 export type Fix = z.infer<typeof Fix>;
@@ -39,7 +33,8 @@ export const Finding = z.object({
   why: Text,
   /** what a person does about it */
   remedy: Text,
-  fix: Fix.nullable(),
+  /** what mends it on the node itself, in this order; one change may mend several findings */
+  fixes: z.array(Fix).max(MAX_FIXES),
 });
 export type Finding = z.infer<typeof Finding>;
 

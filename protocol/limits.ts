@@ -260,6 +260,8 @@ export const TRACE_TIMEOUT_MS = 3_000;
 
 /** Findings that one node tells of itself: each kind once, of ports and interfaces a few each. */
 export const MAX_CHECK_FINDINGS = 128;
+/** Changes that mend one finding: a bridge is taken apart, and each of a Mac's six ports gets an address. */
+export const MAX_FIXES = 16;
 /** A node that checks itself: its commands have 5 s, the first look at all facts 20 s, in turn. */
 export const CHECK_TIMEOUT_MS = 30_000;
 /** Lengths of texts in a machine's facts: the longest port name seen has 40 characters, the longest note 200. */

@@ -1,7 +1,7 @@
 // The version of the words on the control connection and the hops, and what to say when two sides differ.
 
 /** Raised by one whenever a message or frame changes in a way that an older side would misread. */
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 
 /** The version of the product, as in package.json (a test holds them together). */
 export const ESPALIER_VERSION = '0.1.0';

@@ -4,14 +4,11 @@ import { dirname } from 'node:path';
 import type { NodeCheck } from '../../protocol/doctor.ts';
 import type { MachineFacts } from '../../protocol/facts.ts';
 import { ESPALIER_VERSION, PROTOCOL_VERSION } from '../../protocol/version.ts';
-import { MAC_SEARCH_PATH } from '../facts/mac/commands.ts';
-import { runCommand } from '../facts/run-command.ts';
+import { proposedChanges } from './changes/proposals.ts';
+import { type MacSources, readMac, SYSTEM } from './changes/read-mac.ts';
 import { nodeFindings } from './findings.ts';
-import { type FirewallState, parseFirewallState, parseProgramBlocked, SOCKET_FILTER } from './firewall.ts';
 import { parseArp, type ReachVerdict, tryReach, whomToTry } from './local-network.ts';
 import { rdmaLadder } from './rdma-ladder.ts';
-
-const TIMEOUT_MS = 5_000;
 
 export interface CheckOptions {
   id: string;
@@ -22,23 +19,26 @@ export interface CheckOptions {
   machine: MachineFacts;
   /** as process.platform */
   platform?: string;
-  /** where macOS's commands are, as in PATH; its firewall's has a fixed place */
-  searchPath?: string;
-  firewallCommand?: string;
+  /** who answers for this Mac: itself */
+  mac?: MacSources;
 }
 
 /** Never throws: what cannot be asked is not checked. */
 export async function checkNode(options: CheckOptions): Promise<NodeCheck> {
-  const { id, name, home, machine, platform = process.platform } = options;
+  const { id, name, home, machine, platform = process.platform, mac = SYSTEM } = options;
+  const program = process.execPath;
   const isMac = platform === 'darwin';
-  const [disk, firewall, isDiskEncrypted, localNetwork] = await Promise.all([
+  const [disk, now, isDiskEncrypted, localNetwork] = await Promise.all([
     diskOf(home),
-    isMac ? firewallOf(options) : null,
-    isMac ? encryptionOf(options) : null,
-    isMac ? localNetworkOf(options) : NOT_MACOS,
+    // where one of the daemons' files cannot be read, nobody could bring it back
+    isMac ? readMac(mac).catch(() => null) : null,
+    isMac ? encryptionOf(mac) : null,
+    isMac ? localNetworkOf(mac, machine) : NOT_MACOS,
   ]);
   const rdma = rdmaLadder(machine);
-  const state = { name, machine, disk, firewall, isDiskEncrypted, localNetwork };
+  const settings = now?.settings ?? null;
+  const changes = now ? proposedChanges({ facts: machine, ...now, home, nodePath: program }) : [];
+  const state = { name, machine, disk, settings, changes, program, isDiskEncrypted, localNetwork };
   const { os } = machine;
   const system = [os.name, os.version, os.build && `(${os.build})`].filter((part) => part).join(' ');
   return {
@@ -68,31 +68,13 @@ async function diskOf(home: string): Promise<{ path: string; freeBytes: number; 
   }
 }
 
-async function ask(options: CheckOptions, file: string, ...args: string[]): Promise<string> {
-  const { text } = await runCommand(
-    { file, args, timeoutMs: TIMEOUT_MS },
-    options.searchPath ?? MAC_SEARCH_PATH,
-  );
-  return text;
-}
-
-async function firewallOf(options: CheckOptions): Promise<FirewallState | null> {
-  const command = options.firewallCommand ?? SOCKET_FILTER;
-  const program = process.execPath;
-  const state = parseFirewallState(await ask(options, command, '--getglobalstate'));
-  if (state === null) return null;
-  const isProgramBlocked =
-    state === 'on' ? parseProgramBlocked(await ask(options, command, '--getappblocked', program)) : null;
-  return { state, program, isProgramBlocked };
-}
-
 /** `FileVault is On.` */
-async function encryptionOf(options: CheckOptions): Promise<boolean | null> {
-  const word = /^FileVault is (On|Off)\./m.exec(await ask(options, 'fdesetup', 'status'))?.[1];
+async function encryptionOf({ ask }: MacSources): Promise<boolean | null> {
+  const word = /^FileVault is (On|Off)\./m.exec(await ask(['/usr/bin/fdesetup', 'status']))?.[1];
   return word === undefined ? null : word === 'On';
 }
 
-async function localNetworkOf(options: CheckOptions): Promise<ReachVerdict> {
-  const { neighbours, gateway } = whomToTry(parseArp(await ask(options, 'arp', '-an')), options.machine);
+async function localNetworkOf({ ask }: MacSources, machine: MachineFacts): Promise<ReachVerdict> {
+  const { neighbours, gateway } = whomToTry(parseArp(await ask(['/usr/sbin/arp', '-an'])), machine);
   return tryReach(neighbours, gateway);
 }

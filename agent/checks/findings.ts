@@ -2,7 +2,7 @@
 import { bySeverity, type Finding, type Rung } from '../../protocol/doctor.ts';
 import { finding } from '../../protocol/doctor-findings.ts';
 import { MAX_CHECK_FINDINGS } from '../../protocol/limits.ts';
-import { firewallFindings } from './firewall.ts';
+import { firewallFindings } from './firewall-findings.ts';
 import { localNetworkFindings } from './local-network.ts';
 import { memoryFindings } from './memory-findings.ts';
 import { networkFindings } from './network-findings.ts';

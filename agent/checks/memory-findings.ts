@@ -1,25 +1,17 @@
 // Pure: findings about memory, the GPU's limit and the disk.
 import type { Finding } from '../../protocol/doctor.ts';
 import { finding } from '../../protocol/doctor-findings.ts';
-import type { NodeState } from './node-state.ts';
+import { wrongLimit } from './changes/wired-limit.ts';
+import { fixesOf, type NodeState } from './node-state.ts';
 
-const MIB = 1024 ** 2;
 const GIB = 1024 ** 3;
 
 /** Below this Espalier's own files, of at most some hundred MiB, may not fit. */
 const DISK_FULL_BYTES = 1 * GIB;
 /** macOS asks for about this much for its own updates and swap. */
 const DISK_LOW_BYTES = 20 * GIB;
-/** What stays for macOS: 8 GiB, or a sixteenth of a large memory; below 4 GiB it was seen to end programs. */
-const RESERVE_BYTES = 8 * GIB;
-const RESERVE_SHARE = 1 / 16;
-const LEAST_RESERVE_BYTES = 4 * GIB;
-/** On small Macs the default leaves macOS what it needs. */
-const SMALL_BYTES = 32 * GIB;
-/** Less is not worth a setting that the next restart forgets. */
-const WORTH_BYTES = 2 * GIB;
-
-export function memoryFindings({ name: node, machine, disk }: NodeState): Finding[] {
+export function memoryFindings(state: NodeState): Finding[] {
+  const { name: node, machine, disk } = state;
   const found: Finding[] = [];
   const { memoryPressure } = machine.load;
   if (memoryPressure === 'warning' || memoryPressure === 'critical') {
@@ -32,7 +24,7 @@ export function memoryFindings({ name: node, machine, disk }: NodeState): Findin
       }),
     );
   }
-  found.push(...gpuLimit(node, machine));
+  found.push(...gpuLimit(state));
   if (disk && disk.freeBytes < DISK_LOW_BYTES) {
     const id = disk.freeBytes < DISK_FULL_BYTES ? 'disk-full' : 'disk-low';
     found.push(
@@ -46,43 +38,19 @@ export function memoryFindings({ name: node, machine, disk }: NodeState): Findin
   return found;
 }
 
-function gpuLimit(node: string, { memoryBytes, gpuMemoryLimit: limit }: NodeState['machine']): Finding[] {
-  if (memoryBytes === null || !limit) return [];
-  const best = memoryBytes - Math.max(RESERVE_BYTES, Math.floor(memoryBytes * RESERVE_SHARE));
-  const setTo = (bytes: number) => [['/usr/sbin/sysctl', `iogpu.wired_limit_mb=${Math.floor(bytes / MIB)}`]];
-  const share = `${gib(limit.bytes)} of ${gib(memoryBytes)} (${limit.source})`;
-  if (limit.source === 'sysctl' && limit.bytes > memoryBytes - LEAST_RESERVE_BYTES) {
-    return [
-      finding('gpu-limit-high', {
-        node,
-        seen: `the GPU may keep ${share}`,
-        remedy: `Leave macOS at least ${gib(memoryBytes - best)}.`,
-        fix: {
-          description: `Lets the GPU keep ${gib(best)}, until the next restart.`,
-          apply: setTo(best),
-          undo: setTo(limit.bytes),
-          needsRoot: true,
-          safe: true,
-        },
-      }),
-    ];
+function gpuLimit(state: NodeState): Finding[] {
+  const { name: node, machine, settings } = state;
+  const wrong = settings && wrongLimit({ facts: machine, wiredLimit: settings.wiredLimit });
+  if (!wrong) return [];
+  const source = settings.wiredLimit?.value === 0 ? (machine.gpuMemoryLimit?.source ?? 'unknown') : 'sysctl';
+  const seen = `the GPU may keep ${gib(wrong.nowBytes)} of ${gib(machine.memoryBytes ?? 0)} (${source})`;
+  const fixes = fixesOf(state, 'wired-limit');
+  if (wrong.is === 'high') {
+    const spare = gib((machine.memoryBytes ?? 0) - wrong.wantedBytes);
+    return [finding('gpu-limit-high', { node, seen, remedy: `Leave macOS at least ${spare}.`, fixes })];
   }
-  // an estimate says nothing of what macOS allows: newer versions allow more
-  if (limit.source === 'sysctl' || memoryBytes <= SMALL_BYTES || best - limit.bytes < WORTH_BYTES) return [];
-  return [
-    finding('gpu-limit-default', {
-      node,
-      seen: `the GPU may keep ${share}: macOS's own choice`,
-      remedy: `Raise iogpu.wired_limit_mb, if this Mac does nothing else; it is forgotten at the next restart.`,
-      fix: {
-        description: `Lets the GPU keep ${gib(best)}, until the next restart.`,
-        apply: setTo(best),
-        undo: setTo(0), // the system's default
-        needsRoot: true,
-        safe: true,
-      },
-    }),
-  ];
+  const remedy = `Raise it to ${gib(wrong.wantedBytes)}, if this Mac does nothing else.`;
+  return [finding('gpu-limit-low', { node, seen, remedy, fixes })];
 }
 
 function gib(bytes: number): string {

@@ -1,11 +1,12 @@
-// Pure: findings about power, sleep and heat, from a Mac's facts.
-import type { Finding, Fix } from '../../protocol/doctor.ts';
+// Pure: findings about power, sleep and heat, from a Mac's facts and settings.
+import type { Finding } from '../../protocol/doctor.ts';
 import { finding } from '../../protocol/doctor-findings.ts';
-import type { NodeState } from './node-state.ts';
+import type { MacSettings } from './changes/mac-settings.ts';
+import { LOW_POWER_MODE } from './changes/power.ts';
+import { fixesOf, type NodeState } from './node-state.ts';
 
-const LOW_POWER = 1;
-
-export function powerFindings({ name: node, machine, isDiskEncrypted }: NodeState): Finding[] {
+export function powerFindings(state: NodeState): Finding[] {
+  const { name: node, machine, settings } = state;
   const { power, thermal } = machine;
   const found: Finding[] = [];
   if (thermal?.level && thermal.level !== 'nominal' && thermal.level !== 'moderate') {
@@ -17,8 +18,7 @@ export function powerFindings({ name: node, machine, isDiskEncrypted }: NodeStat
       }),
     );
   }
-  if (!power) return found;
-  if (power.source === 'battery' || power.source === 'ups') {
+  if (power?.source === 'battery' || power?.source === 'ups') {
     found.push(
       finding('on-battery', {
         node,
@@ -27,47 +27,55 @@ export function powerFindings({ name: node, machine, isDiskEncrypted }: NodeStat
       }),
     );
   }
-  if (power.sleepMinutes !== null && power.sleepMinutes > 0) {
+  return settings === null ? found : [...found, ...settingsFindings(state, settings)];
+}
+
+/** Of what holds on AC power, which a node should be on: what holds on the battery is a laptop's own business. */
+function settingsFindings(state: NodeState, { acPower, isSleepDisabled }: MacSettings): Finding[] {
+  const { name: node, isDiskEncrypted } = state;
+  const found: Finding[] = [];
+  const sleepMinutes = acPower.get('sleep') ?? 0;
+  if (sleepMinutes > 0 && !isSleepDisabled) {
     found.push(
       finding('sleeps', {
         node,
-        seen: `it sleeps after ${power.sleepMinutes} minutes of idleness`,
+        seen: `it sleeps after ${sleepMinutes} minutes of idleness, also on AC power`,
         remedy: 'Switch its sleep off while it is plugged in.',
-        fix: pmset('Never sleeps while it is plugged in.', 'sleep', 0, power.sleepMinutes),
+        fixes: fixesOf(state, 'no-sleep'),
       }),
     );
   }
-  if (power.wakeOnNetwork === false) {
+  if (acPower.get('womp') === 0) {
     found.push(
       finding('no-wake', {
         node,
         seen: 'it does not wake for network access (womp 0)',
         remedy: 'Switch it on.',
-        fix: pmset('Wakes for network access while it is plugged in.', 'womp', 1, 0),
+        fixes: fixesOf(state, 'wake-and-restart'),
       }),
     );
   }
-  if (power.restartAfterPowerLoss === false) {
+  if (acPower.get('autorestart') === 0) {
     found.push(
       finding('no-restart', {
         node,
         seen: 'it stays off after a power failure (autorestart 0)',
         remedy: 'Have it start by itself.',
-        fix: pmset('Starts by itself after a power failure.', 'autorestart', 1, 0),
+        fixes: fixesOf(state, 'wake-and-restart'),
       }),
     );
   }
-  if (power.powerMode === LOW_POWER) {
+  if (acPower.get('powermode') === LOW_POWER_MODE) {
     found.push(
       finding('low-power', {
         node,
-        seen: 'it is in low power mode (powermode 1)',
+        seen: 'it is in low power mode also on AC power (powermode 1)',
         remedy: 'Let macOS choose while it is plugged in.',
-        fix: pmset('Leaves low power mode while it is plugged in.', 'powermode', 0, LOW_POWER),
+        fixes: fixesOf(state, 'no-low-power'),
       }),
     );
   }
-  if (isDiskEncrypted && power.restartAfterPowerLoss) {
+  if (isDiskEncrypted && acPower.get('autorestart') === 1) {
     found.push(
       finding('filevault-restart', {
         node,
@@ -79,17 +87,6 @@ export function powerFindings({ name: node, machine, isDiskEncrypted }: NodeStat
     );
   }
   return found;
-}
-
-/** `-c`: while it is plugged in, as a node should be; the battery's own settings stay. */
-function pmset(description: string, key: string, value: number, before: number): Fix {
-  return {
-    description,
-    apply: [['/usr/bin/pmset', '-c', key, String(value)]],
-    undo: [['/usr/bin/pmset', '-c', key, String(before)]],
-    needsRoot: true,
-    safe: true,
-  };
 }
 
 function cpuShare(share: number | null): string {

@@ -32,7 +32,7 @@ export function gpuMemoryLimit({
   }
   if (sysctlBytes !== null && sysctlBytes > 0) {
     if (memoryBytes === null || sysctlBytes <= memoryBytes) {
-      const text = 'somebody set iogpu.wired_limit_mb; it is lost at the next restart';
+      const text = 'iogpu.wired_limit_mb is set; macOS itself forgets it at a restart';
       return { value: { bytes: sysctlBytes, source: 'sysctl', note: text }, notes };
     }
     notes.push(note('sysctl', "the GPU's wired limit is set to more than the memory: it is not believed"));

@@ -49,8 +49,14 @@ ${DOCTOR_EXIT_CODES}`,
       if (options.json) console.log(JSON.stringify(examined, null, 2));
       else console.log(doctorReport(examined));
       if (options.fix) {
-        const { mend } = await import('./doctor/mend.ts');
-        const areMended = await mend(examined.local.findings, { home, isAsked: !options.yes });
+        const [{ mend }, { ChangeJournal }, { runArgv }] = await Promise.all([
+          import('./doctor/mend.ts'),
+          import('../system-changes/journal.ts'),
+          import('../system-changes/run-argv.ts'),
+        ]);
+        const canAsk = process.stdin.isTTY === true;
+        const tools = { journal: new ChangeJournal(home), run: runArgv, canAsk };
+        const areMended = await mend(examined.local.findings, tools, !options.yes);
         return exit(areMended ? EXIT.ok : EXIT.error);
       }
       return exit(isWellEnough(examined.findings) ? EXIT.ok : EXIT.toMend);

@@ -2,11 +2,11 @@
 // shows and asks nothing; system changes are made by scripts/system-changes.
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { daemonPath } from '../../agent/checks/changes/launch-daemon.ts';
 import { EspalierError } from '../../protocol/errors.ts';
 import { holderOf } from '../../protocol/home-lock.ts';
-import type { SystemChange } from '../../protocol/system-change.ts';
+import { changeFolder, type SystemChange } from '../../protocol/system-change.ts';
 import { applyChange, type ChangeTools, undoChange } from '../system-changes/change-system.ts';
 import { startInBackground, stopProcess } from './background.ts';
 import { launchdLabel, launchdService, parseLaunchctlPrint } from './launchd-service.ts';
@@ -53,7 +53,7 @@ export async function serviceChange(
       `--how ${how}: this machine does not run it; take --how background`,
     );
   }
-  const folder = join(spec.home, 'system-changes', `service-${spec.name}`);
+  const folder = changeFolder(spec.home, `service-${spec.name}`);
   if (how === 'launchd') {
     const label = launchdLabel(spec.name);
     const printed = await run(['/bin/launchctl', 'print', `system/${label}`]);

@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { proposedChanges } from '../../agent/checks/changes/proposals.ts';
+import { readMac } from '../../agent/checks/changes/read-mac.ts';
 import { gatherFacts } from '../../agent/facts/gather.ts';
 import { shownCode } from '../../agent/trust/code.ts';
 import { ControllerPin } from '../../agent/trust/controller-pin.ts';
@@ -25,7 +27,6 @@ import { applyChange, commandsOf } from '../system-changes/change-system.ts';
 import type { LocalModel, ModelSource } from './local-models.ts';
 import { BY_HAND, type OwnProcesses } from './own-processes.ts';
 import { predictPlan } from './predict.ts';
-import { readProposals, systemFileText } from './proposals.ts';
 
 /** A controller that was just started answers when Node and its model's tokenizer are loaded. */
 const CONTROLLER_TIMEOUT_MS = 60_000;
@@ -47,7 +48,7 @@ export interface ActionOptions {
 }
 
 export function setupActions({ tools, processes, models, name }: ActionOptions): SetupActions {
-  const { home, platform, run, canAsk } = tools;
+  const { home, platform, canAsk } = tools;
   const url = () => ownController(home) ?? DEFAULT_CONTROLLER_URL;
   const status = () => fetchStatus(url());
   const facts = once(() => gatherFacts());
@@ -107,14 +108,8 @@ export function setupActions({ tools, processes, models, name }: ActionOptions):
     links: () => fetchLinks(url()),
     async proposals() {
       if (platform !== 'darwin') return [];
-      const sources = {
-        facts: () => gatherFacts(),
-        run,
-        textOf: systemFileText,
-        home,
-        nodePath: process.execPath,
-      };
-      const changes = await readProposals(sources);
+      const [now, facts] = await Promise.all([readMac(), gatherFacts()]);
+      const changes = proposedChanges({ facts, ...now, home, nodePath: process.execPath });
       return changes.map((change) => ({ change, commands: commandsOf(change, canAsk) }));
     },
     apply: (change) => applyChange(change, tools),

@@ -19,7 +19,10 @@ export function commandsOf({ apply, needsRoot }: SystemChange, canAsk: boolean):
 }
 
 /** The same of taking it back. */
-export function undoCommandsOf({ undo, needsRoot }: RecordedChange, canAsk: boolean): string[] {
+export function undoCommandsOf(
+  { undo, needsRoot }: Pick<RecordedChange, 'undo' | 'needsRoot'>,
+  canAsk: boolean,
+): string[] {
   return undo.map((argv) => formatArgv(asRoot(argv, needsRoot, canAsk)));
 }
 

@@ -110,6 +110,12 @@ export class FakeMac {
     return ran;
   };
 
+  /** As an agent asks: an empty text where the command failed. */
+  readonly ask = async (argv: readonly string[]): Promise<string> => {
+    const { exitCode, output } = await this.run(argv);
+    return exitCode === 0 ? output : '';
+  };
+
   #obey(file: string, args: string[]): Ran {
     switch (file) {
       case '/usr/bin/pmset':

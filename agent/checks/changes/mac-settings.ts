@@ -1,12 +1,15 @@
 // What a Mac's settings are before anything is changed, beyond its facts: read from outputs of macOS's commands, so that a
 // change can bring back exactly what was there. Pure; it must not know who runs the commands.
-import { lines } from '../../facts/text.ts';
+import { readSections } from '../../facts/mac/pmset.ts';
+import { lines, wholeNumber } from '../../facts/text.ts';
 
+const MAX_POWER_VALUE = 1_000_000_000;
 export const FIREWALL_TOOL = '/usr/libexec/ApplicationFirewall/socketfilterfw';
 
 /** What is asked, by the name under which the answer is wanted. */
 export const SETTINGS_COMMANDS = {
   pmset: ['/usr/bin/pmset', '-g', 'custom'],
+  pmsetSystem: ['/usr/bin/pmset', '-g'],
   wiredLimit: ['/usr/sbin/sysctl', '-i', 'iogpu.wired_limit_mb', 'debug.iogpu.wired_limit'],
   firewallState: [FIREWALL_TOOL, '--getglobalstate'],
   firewallApps: [FIREWALL_TOOL, '--listapps'],
@@ -17,6 +20,8 @@ export type SettingsAnswers = Record<keyof typeof SETTINGS_COMMANDS, string>;
 export interface MacSettings {
   /** of `pmset -g custom`, what holds on AC power, by pmset's own names */
   acPower: ReadonlyMap<string, number>;
+  /** by `pmset disablesleep`, whatever the power comes from */
+  isSleepDisabled: boolean;
   /** the key that this macOS has for the GPU's wired limit, and its value: 0 is the system's default */
   wiredLimit: { key: 'iogpu.wired_limit_mb' | 'debug.iogpu.wired_limit'; value: number } | null;
   /** off; on, asking for each program; or letting nothing in at all. Null where it did not say */
@@ -29,22 +34,26 @@ export interface MacSettings {
 export function readMacSettings(answers: SettingsAnswers): MacSettings {
   return {
     acPower: readAcPower(answers.pmset),
+    isSleepDisabled: readIsSleepDisabled(answers.pmsetSystem),
     wiredLimit: readWiredLimit(answers.wiredLimit),
     firewall: readFirewallState(answers.firewallState),
     firewallApps: readFirewallApps(answers.firewallApps),
   };
 }
 
-/** The lines below `AC Power:`; desktops have no other section, laptops one for the battery, too. */
+/** Desktops have no other section, laptops one for the battery, too. */
 function readAcPower(text: string): Map<string, number> {
-  const values = new Map<string, number>();
-  let isAc = false;
-  for (const line of lines(text)) {
-    if (/^\S.*:$/.test(line)) isAc = line === 'AC Power:';
-    const [, key, value] = /^\s+(\w+)\s+(\d{1,9})\b/.exec(line) ?? [];
-    if (isAc && key !== undefined) values.set(key, Number(value));
-  }
-  return values;
+  const printed = [...(readSections(text).get('AC Power') ?? [])];
+  return new Map(
+    printed.flatMap(([key, text]): [string, number][] => {
+      const value = wholeNumber(text, MAX_POWER_VALUE);
+      return value === null ? [] : [[key, value]];
+    }),
+  );
+}
+
+function readIsSleepDisabled(text: string): boolean {
+  return readSections(text).get('System-wide power settings')?.get('SleepDisabled') === '1';
 }
 
 function readWiredLimit(text: string): MacSettings['wiredLimit'] {

@@ -1,42 +1,61 @@
-// Changes of a Mac's power settings: that it does not sleep, wakes for the network, and starts by itself when power is back.
-// Pure. Only what holds on AC power is touched: a node runs on AC power, and on its battery a laptop goes on as it was.
-import type { Argv, SystemChange } from '../../../protocol/system-change.ts';
+// Changes of a Mac's power settings: that it does not sleep, wakes for the network, starts by itself when power is back, and
+// is not slowed. Pure. Only what holds on AC power is looked at and touched: a node runs on AC power, and on its battery a
+// laptop goes on as it was.
+import type { Fix } from '../../../protocol/doctor.ts';
+import type { Argv } from '../../../protocol/system-change.ts';
+import type { MacSettings } from './mac-settings.ts';
 
 interface Wish {
   id: string;
   description: string;
   why: string;
-  /** pmset's names and values */
-  values: Readonly<Record<string, number>>;
+  /** pmset's name of each setting, the value that is wanted, and the values that stand in its way */
+  settings: readonly { key: string; wanted: number; isWrong: (now: number) => boolean }[];
 }
+
+/** pmset's number */
+export const LOW_POWER_MODE = 1;
 
 const WISHES: readonly Wish[] = [
   {
     id: 'no-sleep',
-    description: 'never sleep while on AC power, nor let the disk sleep',
+    description: 'never sleep while on AC power',
     why: 'A Mac that falls asleep leaves the cluster in the middle of an answer.',
-    values: { sleep: 0, disksleep: 0 },
+    settings: [{ key: 'sleep', wanted: 0, isWrong: (minutes) => minutes > 0 }],
   },
   {
     id: 'wake-and-restart',
     description: 'wake for network access, and start by itself after a power failure',
     why: 'Otherwise somebody must go and press its button.',
-    values: { womp: 1, autorestart: 1 },
+    settings: [
+      { key: 'womp', wanted: 1, isWrong: (flag) => flag === 0 },
+      { key: 'autorestart', wanted: 1, isWrong: (flag) => flag === 0 },
+    ],
+  },
+  {
+    id: 'no-low-power',
+    description: 'leave low power mode while on AC power',
+    why: 'It slows the GPU, and the slowest stage slows all others.',
+    // high power, which is 2, is as good as macOS's own choice
+    settings: [{ key: 'powermode', wanted: 0, isWrong: (mode) => mode === LOW_POWER_MODE }],
   },
 ];
 
-/**
- * @param acPower what `pmset -g custom` tells of AC power: what it does not name, this Mac cannot do
- */
-export function powerChanges(acPower: ReadonlyMap<string, number>): SystemChange[] {
-  return WISHES.flatMap(({ values, ...about }) => {
-    const wrong = Object.entries(values).filter(([key, value]) => {
+/** What `pmset -g custom` does not name, this Mac cannot do. */
+export function powerChanges({
+  acPower,
+  isSleepDisabled,
+}: Pick<MacSettings, 'acPower' | 'isSleepDisabled'>): Fix[] {
+  return WISHES.flatMap(({ settings, ...about }) => {
+    if (about.id === 'no-sleep' && isSleepDisabled) return [];
+    const wrong = settings.flatMap(({ key, wanted, isWrong }) => {
       const now = acPower.get(key);
-      return now !== undefined && now !== value;
+      return now !== undefined && isWrong(now) ? [{ key, wanted, now }] : [];
     });
     if (wrong.length === 0) return [];
-    const before = wrong.map(([key]) => [key, acPower.get(key) ?? 0] as const);
-    return [{ ...about, needsRoot: true, files: [], apply: [pmset(wrong)], undo: [pmset(before)] }];
+    const apply = [pmset(wrong.map(({ key, wanted }) => [key, wanted]))];
+    const undo = [pmset(wrong.map(({ key, now }) => [key, now]))];
+    return [{ ...about, needsRoot: true, safe: true, files: [], apply, undo }];
   });
 }
 

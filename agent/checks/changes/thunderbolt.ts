@@ -1,8 +1,9 @@
 // Changes of a Mac's Thunderbolt network: each cable a link of its own instead of one bridge over all, with an address that
 // hops (and, where RDMA is on, JACCL) can use. Pure.
 import { createHash } from 'node:crypto';
+import type { Fix } from '../../../protocol/doctor.ts';
 import type { MachineFacts, NetworkInterface, ThunderboltPort } from '../../../protocol/facts.ts';
-import type { Argv, SystemChange } from '../../../protocol/system-change.ts';
+import type { Argv } from '../../../protocol/system-change.ts';
 import { type DaemonNow, daemonCommands } from './launch-daemon.ts';
 
 export const BRIDGE_LABEL = 'org.espalier.thunderbolt-ports';
@@ -32,13 +33,27 @@ function cabledPorts({ thunderboltPorts }: Network): CabledPort[] {
 }
 
 /** A bridge that holds the cables of several Macs: in a ring of such Macs packets go round for ever. */
-function bridgeOver(network: Network): { bridge: NetworkInterface; ports: string[] } | undefined {
-  const cabled = cabledPorts(network).map((port) => port.interface);
+export function bridgeOver(
+  network: Network,
+): { bridge: NetworkInterface; cabled: readonly string[] } | undefined {
+  const cables = cabledPorts(network).map((port) => port.interface);
   for (const bridge of network.interfaces) {
-    const ports = bridge.members.filter((member) => cabled.includes(member));
-    if (bridge.kind === 'thunderbolt-bridge' && ports.length > 1) return { bridge, ports: bridge.members };
+    const cabled = bridge.members.filter((member) => cables.includes(member));
+    if (bridge.up && bridge.kind === 'thunderbolt-bridge' && cabled.length > 1) return { bridge, cabled };
   }
   return undefined;
+}
+
+/** What a cabled port lacks: any address at all, or the IPv4 address without which JACCL finds no GID. */
+export function missingAddress(network: Network, name: string): 'any' | 'ipv4' | undefined {
+  const own = network.interfaces.find((each) => each.name === name);
+  if (!own) return undefined;
+  const bridge = network.interfaces.find(({ up, members }) => up && members.includes(name));
+  const isCarried = [own, bridge].some((each) => each?.up && each.addresses.length > 0);
+  if (!isCarried) return 'any';
+  const device = network.rdma.devices.find((each) => each.interface === name);
+  const isWanted = network.rdma.state === 'enabled' && device !== undefined && !device.hasIpv4Gid;
+  return isWanted && !bridge ? 'ipv4' : undefined;
 }
 
 /**
@@ -47,10 +62,11 @@ function bridgeOver(network: Network): { bridge: NetworkInterface; ports: string
  * @param folder in Espalier's home, for this change alone
  * @returns undefined where no bridge holds several cables
  */
-export function bridgeChange(network: Network, daemon: DaemonNow, folder: string): SystemChange | undefined {
+export function bridgeChange(network: Network, daemon: DaemonNow, folder: string): Fix | undefined {
   const found = bridgeOver(network);
   if (!found) return undefined;
-  const { bridge, ports } = found;
+  const { bridge } = found;
+  const ports = bridge.members;
   const { service } = bridge;
   const isOn = service !== null && service.order !== null;
   const each = (verb: 'deletem' | 'addm'): Argv => [
@@ -74,6 +90,7 @@ export function bridgeChange(network: Network, daemon: DaemonNow, folder: string
     description: `take ${ports.join(', ')} out of ${bridge.name}, also at each start of this Mac, so that each cable is a link of its own`,
     why: 'Packets can go round for ever in a ring of Macs that each bridge their cables, and RDMA needs an address on each port.',
     needsRoot: true,
+    safe: false, // it may cut the connection by which one came
     files: commands.files,
     apply: [...enabled('off'), each('deletem'), ...commands.apply],
     undo: [...commands.undo, each('addm'), ...enabled('on')],
@@ -84,11 +101,14 @@ export function bridgeChange(network: Network, daemon: DaemonNow, folder: string
  * A network service for each cabled port that has none, so that macOS gives it addresses: IPv6 link-local, which hops use,
  * and where RDMA is on an IPv4 address, without which JACCL finds no GID.
  */
-export function addressChanges(network: Network): SystemChange[] {
-  // a bridge that stays has the address of its ports
-  const bridged = bridgeOver(network) ? [] : network.interfaces.flatMap(({ members }) => members);
+export function addressChanges(network: Network): Fix[] {
+  const apart = bridgeOver(network)?.bridge;
   return cabledPorts(network).flatMap((cable) => {
-    if (bridged.includes(cable.interface)) return [];
+    const bridge = network.interfaces.find(({ up, members }) => up && members.includes(cable.interface));
+    // a bridge that stays has the address of its ports
+    if (bridge && bridge !== apart) return [];
+    const missing = bridge ? 'any' : missingAddress(network, cable.interface);
+    if (!missing) return [];
     const { service = null } = network.interfaces.find(({ name }) => name === cable.interface) ?? {};
     const device = network.rdma.devices.find((each) => each.interface === cable.interface);
     const wantsIpv4 = network.rdma.state === 'enabled' && device !== undefined && !device.hasIpv4Gid;
@@ -104,7 +124,8 @@ export function addressChanges(network: Network): SystemChange[] {
       undo.unshift([NETWORKSETUP, '-setnetworkserviceenabled', name, 'off']);
     }
     // what was set by hand is not replaced: its values are not known here, so they could not be brought back
-    if (wantsIpv4 && (service === null || service.ipv4 === 'dhcp')) {
+    const isReplaced = wantsIpv4 && service !== null && service.ipv4 === 'dhcp';
+    if (isReplaced || (wantsIpv4 && service === null)) {
       const { address, mask } = cableAddress(cable.port.domainUuid, cable.peerUuid);
       apply.push([NETWORKSETUP, '-setmanual', name, address, mask]);
       if (service !== null) undo.unshift([NETWORKSETUP, '-setdhcp', name]);
@@ -114,8 +135,13 @@ export function addressChanges(network: Network): SystemChange[] {
       {
         id: `address-${cable.interface}`,
         description: `give ${cable.name} (${cable.interface}) an address of its own`,
-        why: 'Without one the cable carries nothing, and the nodes use a slower way.',
+        why:
+          missing === 'any'
+            ? 'Without one the cable carries nothing, and the nodes use a slower way.'
+            : 'RDMA over the cable needs an IPv4 address; sockets do not.',
         needsRoot: true,
+        // one that replaces another address may cut a connection; one in a bridge comes after the bridge
+        safe: !isReplaced && !bridge,
         files: [],
         apply,
         undo,

@@ -34,8 +34,8 @@ export function parsePowerSettings(text: string): Parsed<PowerSettings | null> {
   };
 }
 
-/** ` sleep                10 (sleep prevented by caffeinate)`: what stands in brackets holds only for now. */
-function readSections(text: string): Map<string, Map<string, string>> {
+/** By title. ` sleep                10 (sleep prevented by caffeinate)`: what stands in brackets holds only for now. */
+export function readSections(text: string): Map<string, Map<string, string>> {
   const sections = new Map<string, Map<string, string>>();
   let current: Map<string, string> | undefined;
   for (const line of lines(text)) {

@@ -42,16 +42,23 @@ function nodeSection(
   return [heading, ...shown, ...ladderLines(rdma)].join('\n');
 }
 
-function findingLines({ id, severity, node, seen, why, remedy, fix }: Finding): string {
+function findingLines({ id, severity, node, seen, why, remedy, fixes }: Finding): string {
   const about = node === null ? '' : ` (${printable(node)})`;
   const lines = [
     `  ${MARKS[severity]} ${id}${about}: ${printable(seen)}`,
     `    ${printable(why)}`,
     `    → ${printable(remedy)}`,
-    ...(fix ? fix.apply.map((argv) => `      ${commandLine(argv, fix)}`) : []),
+    ...fixes.flatMap((fix) => fixLines(fix).map((line) => `      ${line}`)),
   ];
-  if (fix?.safe) lines.push('      (`espalier doctor --local --fix` there does it, and it can be undone)');
+  if (fixes.some(({ safe }) => safe))
+    lines.push('      (`espalier doctor --local --fix` there does it, and it can be undone)');
   return lines.join('\n');
+}
+
+/** Commands that read a file of that node's home are for `--fix` and the wizard there: nobody can type them before. */
+function fixLines(fix: Fix): string[] {
+  if (fix.files.length > 0) return [printable(fix.description)];
+  return fix.apply.map((argv) => commandLine(argv, fix));
 }
 
 /** A command as one would type it. */

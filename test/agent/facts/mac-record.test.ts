@@ -44,7 +44,7 @@ describe('a Mac Studio with a cable to another one, a drive, and a laptop behind
       gpuMemoryLimit: {
         bytes: 120 * 1024 ** 3,
         source: 'sysctl',
-        note: 'somebody set iogpu.wired_limit_mb; it is lost at the next restart',
+        note: 'iogpu.wired_limit_mb is set; macOS itself forgets it at a restart',
       },
       os: { name: 'macOS', version: '26.4', build: '25E100' },
       power: {

@@ -5,13 +5,14 @@ import { join } from 'node:path';
 import { afterEach, describe, test } from 'node:test';
 import { Box } from 'ink';
 import { cleanup, render } from 'ink-testing-library';
+import { proposedChanges } from '../../../agent/checks/changes/proposals.ts';
+import { readMac } from '../../../agent/checks/changes/read-mac.ts';
 import { changeLines } from '../../../dashboard/setup/change-lines.ts';
 import { stepsFor } from '../../../dashboard/setup/order.ts';
 import { EMPTY_PAGE, type Page } from '../../../dashboard/setup/page.ts';
 import { cablingLines } from '../../../dashboard/setup/steps/cabling.ts';
 import type { Line } from '../../../dashboard/setup/talk.ts';
 import { SetupScreen } from '../../../dashboard/setup/views/setup-screen.tsx';
-import { readProposals } from '../../../scripts/setup-steps/proposals.ts';
 import { commandsOf } from '../../../scripts/system-changes/change-system.ts';
 import { FakeMac } from '../../support/fake-mac.ts';
 import { projectDir } from '../../support/paths.ts';
@@ -70,15 +71,8 @@ describe('cabling', () => {
 
 describe('changes of the system', () => {
   const proposed = async (mac: FakeMac): Promise<Line[]> => {
-    const { run, textOf } = mac;
-    const sources = {
-      facts: async () => mac.facts(),
-      run,
-      textOf,
-      home: '/Users/ann/.espalier',
-      nodePath: '/n/node',
-    };
-    const found = await readProposals(sources);
+    const home = '/Users/ann/.espalier';
+    const found = proposedChanges({ facts: mac.facts(), ...(await readMac(mac)), home, nodePath: '/n/node' });
     return found.flatMap((change) =>
       changeLines({
         change: { ...change, needsRoot: false },

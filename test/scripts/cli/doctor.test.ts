@@ -5,10 +5,15 @@ import { createServer, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
+import { checkNode } from '../../../agent/checks/check-node.ts';
 import { DOCTOR_PATH, type DoctorReport, type Finding } from '../../../protocol/doctor.ts';
 import { finding } from '../../../protocol/doctor-findings.ts';
 import { commandLine } from '../../../scripts/cli/doctor/doctor-report.ts';
 import { mend } from '../../../scripts/cli/doctor/mend.ts';
+import { undoChanges } from '../../../scripts/setup-steps/undo-changes.ts';
+import { ChangeJournal } from '../../../scripts/system-changes/journal.ts';
+import { runArgv } from '../../../scripts/system-changes/run-argv.ts';
+import { FakeMac } from '../../support/fake-mac.ts';
 import { run } from './run.ts';
 
 let home = '';
@@ -21,13 +26,18 @@ const sleeps = finding('sleeps', {
   node: 'studio-2',
   seen: 'it sleeps after 10 minutes of idleness\u001b[31m',
   remedy: 'Switch its sleep off.',
-  fix: {
-    description: 'Never sleeps.',
-    apply: [['pmset', '-c', 'sleep', '0']],
-    undo: [['pmset', '-c', 'sleep', '10']],
-    needsRoot: true,
-    safe: true,
-  },
+  fixes: [
+    {
+      id: 'no-sleep',
+      description: 'never sleep',
+      why: 'it leaves',
+      files: [],
+      apply: [['pmset', '-c', 'sleep', '0']],
+      undo: [['pmset', '-c', 'sleep', '10']],
+      needsRoot: true,
+      safe: true,
+    },
+  ],
 });
 
 function report(findings: Finding[]): DoctorReport {
@@ -87,10 +97,7 @@ describe('the command', () => {
 
   test('--fix never takes a command from a controller', async () => {
     const touched = join(home, 'from-afar');
-    const evil = {
-      ...sleeps,
-      fix: { ...(sleeps.fix as NonNullable<Finding['fix']>), apply: [['touch', touched]] },
-    };
+    const evil = { ...sleeps, fixes: sleeps.fixes.map((fix) => ({ ...fix, apply: [['touch', touched]] })) };
     const url = await serve(report([evil]));
     await run(['doctor', '--fix', '--yes', '--controller', url], { env: { ESPALIER_HOME: home } });
     assert.ok(!existsSync(touched));
@@ -98,40 +105,65 @@ describe('the command', () => {
 });
 
 describe('--fix', () => {
-  const touch = (name: string, { safe = true, fails = false } = {}): Finding => ({
+  const touch = (id: string, { safe = true, fails = false } = {}): Finding => ({
     ...sleeps,
-    // another finding: of one that is mended already the first record stays
-    id: fails ? 'no-restart' : sleeps.id,
-    fix: {
-      description: `Touches ${name}.`,
-      apply: [fails ? ['false'] : ['touch', join(home, name)]],
-      undo: [['rm', join(home, name)]],
-      needsRoot: false,
-      safe,
-    },
+    fixes: [
+      {
+        ...{ id, description: `touch ${id}`, why: 'the test wants it', needsRoot: false, safe },
+        files: [{ path: join(home, `${id}.staged`), text: id }],
+        apply: [fails ? ['false'] : ['cp', '-n', join(home, `${id}.staged`), join(home, id)]],
+        undo: [['rm', join(home, id)]],
+      },
+    ],
   });
+  const tools = () => ({ journal: new ChangeJournal(home), run: runArgv, canAsk: false });
 
-  test('does what is safe, and writes down how to undo it', async () => {
-    const findings = [touch('safe'), touch('unsafe', { safe: false }), touch('failing', { fails: true })];
-    assert.equal(await mend(findings, { home, isAsked: false }), false);
-    assert.ok(existsSync(join(home, 'safe')));
+  test('makes what is safe, each change once, and has it recorded as the wizard does', async () => {
+    const findings = [
+      touch('safe'),
+      touch('safe'),
+      touch('unsafe', { safe: false }),
+      touch('failing', { fails: true }),
+    ];
+    assert.equal(await mend(findings, tools(), false), false);
+    assert.equal(readFileSync(join(home, 'safe'), 'utf8'), 'safe');
     assert.ok(!existsSync(join(home, 'unsafe')));
-    const journal = readFileSync(join(home, 'system-changes.jsonl'), 'utf8').trim().split('\n');
-    assert.equal(journal.length, 1, 'what failed changed nothing, and is not recorded');
-    const { time, ...change } = JSON.parse(journal[0] ?? '');
-    assert.ok(Date.parse(time) > 0);
+    const records = tools().journal.read();
+    assert.equal(records.length, 1, 'what failed changed nothing, and is not recorded');
+    const { time, ...change } = records[0] ?? {};
+    assert.ok(Date.parse(time ?? '') > 0);
     assert.deepEqual(change, {
-      id: 'sleeps',
-      description: `Touches safe.`,
+      id: 'safe',
+      description: 'touch safe',
       needsRoot: false,
-      apply: [['touch', join(home, 'safe')]],
+      apply: [['cp', '-n', join(home, 'safe.staged'), join(home, 'safe')]],
       undo: [['rm', join(home, 'safe')]],
     });
   });
 
   test('asks first, and does nothing where nobody can be asked', async () => {
-    await assert.rejects(mend([touch('unasked')], { home, isAsked: true }), /add --yes/);
+    await assert.rejects(mend([touch('unasked')], tools(), true), /add --yes/);
     assert.ok(!existsSync(join(home, 'unasked')));
+  });
+
+  test('what it does, `setup --undo` takes back: doctor and the wizard make the same changes', async () => {
+    const own = join(home, 'of-a-mac');
+    const mac = new FakeMac(1, { acPower: { sleep: 10, womp: 0 }, firewall: { state: 1 } });
+    const before = mac.state;
+    const check = async () =>
+      (await checkNode({ id: '', name: 'a', home: own, machine: mac.facts(), platform: 'darwin', mac }))
+        .findings;
+    const journal = new ChangeJournal(own);
+    const macTools = { journal, run: mac.run, canAsk: true, home: own, platform: 'darwin' };
+    assert.ok(await mend(await check(), macTools, false));
+    const made = journal.read().map(({ id }) => id);
+    assert.deepEqual(
+      made,
+      ['no-sleep', 'wired-limit', 'wake-and-restart'],
+      'the firewall is left to a person',
+    );
+    await undoChanges(macTools, true);
+    assert.deepEqual(mac.state, before);
   });
 });
 

@@ -4,17 +4,20 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { readMacSettings } from '../../../../agent/checks/changes/mac-settings.ts';
+import { powerChanges } from '../../../../agent/checks/changes/power.ts';
+import { formatArgv } from '../../../../protocol/system-change.ts';
 import { parseLaunchctlPrint } from '../../../../scripts/service/launchd-service.ts';
 import { projectDir } from '../../../support/paths.ts';
 
 const recordings = join(projectDir, '..', 'shared', 'macos');
 const skip = existsSync(recordings) ? false : 'no recordings of Macs here';
 const recorded = (path: string) => readFileSync(join(recordings, path), 'utf8');
-const NOTHING = { pmset: '', wiredLimit: '', firewallState: '', firewallApps: '' };
+const NOTHING = { pmset: '', pmsetSystem: '', wiredLimit: '', firewallState: '', firewallApps: '' };
 
 test('no answers: nothing is known, and nothing can be proposed', () => {
   assert.deepEqual(readMacSettings(NOTHING), {
     acPower: new Map(),
+    isSleepDisabled: false,
     wiredLimit: null,
     firewall: null,
     firewallApps: new Map(),
@@ -50,6 +53,21 @@ describe('recordings', { skip }, () => {
     assert.equal(acPower.get('sleep'), value('sleep'));
     assert.equal(acPower.get('womp'), value('womp'));
     assert.ok(Number.isInteger(acPower.get('disksleep')));
+  });
+
+  test('what is proposed for it, word by word: its battery stays as it is', () => {
+    const pmset = recorded('pmset-g-custom/macbookpro-m3max.txt');
+    const changes = powerChanges(readMacSettings({ ...NOTHING, pmset }));
+    assert.deepEqual(
+      changes.map(({ id, apply, undo }) => [id, apply.map(formatArgv), undo.map(formatArgv)]),
+      [['no-sleep', ['/usr/bin/pmset -c sleep 0'], ['/usr/bin/pmset -c sleep 1']]],
+    );
+    const isDisabled = (file: string) =>
+      readMacSettings({ ...NOTHING, pmsetSystem: recorded(`pmset-g/${file}`) }).isSleepDisabled;
+    assert.deepEqual(['sleepdisabled-on.trimmed.txt', 'sleep-allowed-10min.trimmed.txt'].map(isDisabled), [
+      true,
+      false,
+    ]);
   });
 
   test('the firewall, the wired limit, and what launchd prints', () => {

@@ -2,10 +2,11 @@
 // proposed again; taken back, all is as it was.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { proposedChanges } from '../../../../agent/checks/changes/proposals.ts';
+import { readMac } from '../../../../agent/checks/changes/read-mac.ts';
 import { cableAddress } from '../../../../agent/checks/changes/thunderbolt.ts';
 import { proposedLimitBytes } from '../../../../agent/checks/changes/wired-limit.ts';
 import { formatArgv } from '../../../../protocol/system-change.ts';
-import { readProposals } from '../../../../scripts/setup-steps/proposals.ts';
 import {
   applyChange,
   type ChangeTools,
@@ -17,9 +18,8 @@ import { tempHome } from '../../../support/temp-home.ts';
 
 const NODE = '/opt/node/bin/node';
 
-function proposals(mac: FakeMac, home: string) {
-  const { run, textOf } = mac;
-  return readProposals({ facts: async () => mac.facts(), run, textOf, home, nodePath: NODE });
+async function proposals(mac: FakeMac, home: string) {
+  return proposedChanges({ facts: mac.facts(), ...(await readMac(mac)), home, nodePath: NODE });
 }
 
 function toolsOf(mac: FakeMac, home: string): ChangeTools {
@@ -44,8 +44,8 @@ test('a Mac that is set up as it comes out of its box', async () => {
   const plist = '/Library/LaunchDaemons/org.espalier.wired-limit.plist';
   assert.deepEqual(await commands(mac), {
     'no-sleep': {
-      apply: ['/usr/bin/pmset -c sleep 0 disksleep 0'],
-      undo: ['/usr/bin/pmset -c sleep 10 disksleep 10'],
+      apply: ['/usr/bin/pmset -c sleep 0'],
+      undo: ['/usr/bin/pmset -c sleep 10'],
     },
     'wake-and-restart': {
       apply: ['/usr/bin/pmset -c autorestart 1'],
