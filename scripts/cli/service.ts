@@ -100,7 +100,7 @@ ${EXIT_CODES}`,
     )
     .action(async (options: { json?: boolean }) => {
       const [{ serviceStates }, { serviceReport }] = await Promise.all([
-        import('../service/services.ts'),
+        import('../service/service-states.ts'),
         import('../service/service-report.ts'),
       ]);
       const states = await serviceStates(await serviceTools());

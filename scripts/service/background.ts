@@ -1,19 +1,18 @@
 // A service as a process in the background: started, and left alone. For machines without launchd and systemd, and for who
 // wants to try first. It must not know what the service does.
 import { spawn } from 'node:child_process';
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EspalierError } from '../../protocol/errors.ts';
 import { holderOf, isAlive } from '../../protocol/home-lock.ts';
 import { SUPERVISED_STOP_MS } from '../../protocol/supervised.ts';
+import { lastWords } from './last-words.ts';
 import { type ServiceName, type ServiceSpec, serviceLog } from './service-spec.ts';
+import { SETTLE_MS, START_TIMEOUT_MS } from './until-up.ts';
 
 const MAX_LOG_BYTES = 16 * 1024 ** 2;
-/** From the start to the file with its number: Node and our modules are loaded in between, on a busy machine slowly. */
-const START_TIMEOUT_MS = 30_000;
 const POLL_MS = 100;
-const SETTLE_MS = 1_000;
 
 /**
  * Starts a service of this home.
@@ -42,25 +41,14 @@ export async function startInBackground(
       await sleep(POLL_MS);
       continue;
     }
-    // it has its home; what else may be wrong, a port that is taken above all, it finds at once
     await sleep(SETTLE_MS);
     if (isRunning()) return child.pid;
   }
   child.kill('SIGKILL');
   throw new EspalierError(
     'service_failed',
-    `espalier ${spec.name} did not start: ${lastWords(spec.home, spec.name)}`,
+    `espalier ${spec.name} did not start: ${await lastWords(spec.home, spec.name)}`,
   );
-}
-
-/** The last line that a service wrote to its own log. */
-export function lastWords(home: string, name: ServiceName): string {
-  try {
-    const text = readFileSync(serviceLog(home, name), 'utf8').trim();
-    return text.split('\n').slice(-2).join(' ').trim() || 'it said nothing';
-  } catch {
-    return 'it said nothing';
-  }
 }
 
 /**

@@ -2,7 +2,7 @@
 // privacy does not hold for it. Pure.
 import { type DaemonKeys, type DaemonNow, daemonCommands } from '../../agent/checks/changes/launch-daemon.ts';
 import type { SystemChange } from '../../protocol/system-change.ts';
-import { type ServiceName, type ServiceSpec, serviceLog } from './service-spec.ts';
+import { type ServiceName, type ServiceSpec, type SystemView, serviceLog } from './service-spec.ts';
 
 /** Between two starts of a process that ends at once: launchd's own default, said because it matters. */
 const THROTTLE_S = 10;
@@ -46,11 +46,13 @@ export function launchdService(spec: ServiceSpec, now: DaemonNow, folder: string
 }
 
 /** What `launchctl print system/LABEL` says of a daemon; undefined where it knows none. */
-export function parseLaunchctlPrint(text: string): { isRunning: boolean; pid: number | null } | undefined {
+export function parseLaunchctlPrint(text: string): SystemView | undefined {
   // one tab: what is nested deeper belongs to something else
   const field = (key: string) => new RegExp(`^\t${key} = (\\S.*)$`, 'm').exec(text)?.[1];
   const state = field('state');
   if (state === undefined) return undefined;
   const pid = Number(field('pid'));
-  return { isRunning: state === 'running', pid: Number.isInteger(pid) && pid > 0 ? pid : null };
+  // `1`, `78: EX_CONFIG`; of one that never ended `(never exited)`
+  const hasFailed = state !== 'running' && /^[1-9]/.test(field('last exit code') ?? '');
+  return { pid: Number.isInteger(pid) && pid > 0 ? pid : null, hasFailed };
 }

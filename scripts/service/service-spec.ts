@@ -26,6 +26,13 @@ export interface ServiceSpec {
   environment: Record<string, string>;
 }
 
+/** What a system says of a service. */
+export interface SystemView {
+  pid: number | null;
+  /** its last process ended with an error, and no other was started yet */
+  hasFailed: boolean;
+}
+
 /** What a service needs of the environment in which it was installed; secrets are none of it. */
 const PASSED_ON = ['HF_HOME', 'HF_HUB_CACHE', 'HF_ENDPOINT', 'ESPALIER_LOG'] as const;
 

@@ -1,26 +1,24 @@
-// The services of this home, whatever keeps them running: what installing one would change, its state, and its end. It
+// The services of this home, whatever keeps them running: what installing one would change, its start, and its end. It
 // shows and asks nothing; system changes are made by scripts/system-changes.
 import { existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { daemonPath } from '../../agent/checks/changes/launch-daemon.ts';
 import { EspalierError } from '../../protocol/errors.ts';
-import { holderOf } from '../../protocol/home-lock.ts';
 import { changeFolder, type SystemChange } from '../../protocol/system-change.ts';
 import { applyChange, type ChangeTools, undoChange } from '../system-changes/change-system.ts';
 import { startInBackground, stopProcess } from './background.ts';
-import { launchdLabel, launchdService, parseLaunchctlPrint } from './launchd-service.ts';
+import { launchdLabel, launchdService } from './launchd-service.ts';
 import { readServices, saveService } from './saved-services.ts';
-import { type ServiceHow, ServiceName, type ServiceSpec, serviceLog, serviceSpec } from './service-spec.ts';
-import { parseSystemctlShow, systemdService, unitName, unitPath } from './systemd-service.ts';
-
-export interface ServiceState {
-  name: ServiceName;
-  /** null: it is no service here, but may run all the same, started by hand */
-  how: ServiceHow | null;
-  pid: number | null;
-  args: readonly string[];
-}
+import {
+  type ServiceHow,
+  type ServiceName,
+  type ServiceSpec,
+  serviceLog,
+  serviceSpec,
+} from './service-spec.ts';
+import { systemdService, unitPath } from './systemd-service.ts';
+import { untilUp } from './until-up.ts';
 
 export interface ServiceTools extends ChangeTools {
   /** ESPALIER_HOME */
@@ -86,10 +84,12 @@ export async function installService(
     );
   }
   if (how === 'background' || before !== how) await stopProcess(home, name);
-  await mkdir(dirname(serviceLog(home, name)), { recursive: true, mode: 0o700 });
+  if (how !== 'systemd') await mkdir(dirname(serviceLog(home, name)), { recursive: true, mode: 0o700 });
   if (change === undefined) await startInBackground(spec, extra);
   else await applyChange(change, tools);
   saveService(home, name, { how, args: [...args] });
+  // in the background it is up already; by the system it is a service also while it fails, until it is uninstalled
+  if (change !== undefined) await untilUp(name, tools);
 }
 
 /**
@@ -105,17 +105,6 @@ export async function uninstallService(name: ServiceName, tools: ServiceTools): 
   if (saved?.how === 'background') await stopProcess(home, name);
   saveService(home, name, undefined);
   return saved !== undefined || record !== undefined;
-}
-
-/** How both services of this home are. @throws EspalierError home_damaged */
-export async function serviceStates(tools: ServiceTools): Promise<ServiceState[]> {
-  const saved = readServices(tools.home);
-  return Promise.all(
-    ServiceName.options.map(async (name) => {
-      const { how = null, args = [] } = saved[name] ?? {};
-      return { name, how, args, pid: await pidOf(name, how, tools) };
-    }),
-  );
 }
 
 /**
@@ -144,19 +133,6 @@ export async function restartService(
   }
   const spec = serviceSpec(name, args, tools.home);
   await installService(spec, saved.how, await serviceChange(spec, saved.how, tools), tools);
-}
-
-async function pidOf(name: ServiceName, how: ServiceHow | null, tools: ServiceTools): Promise<number | null> {
-  const byHand = () => holderOf(tools.home, name) ?? null;
-  if (how === 'launchd') {
-    const { output } = await tools.run(['/bin/launchctl', 'print', `system/${launchdLabel(name)}`]);
-    return parseLaunchctlPrint(output)?.pid ?? byHand();
-  }
-  if (how === 'systemd') {
-    const show = ['/usr/bin/systemctl', 'show', unitName(name), '-p', 'LoadState,ActiveState,MainPID'];
-    return parseSystemctlShow((await tools.run(show)).output)?.pid ?? byHand();
-  }
-  return byHand();
 }
 
 async function textOf(path: string): Promise<string | null> {

@@ -1,7 +1,7 @@
 // A service as a systemd unit, for Linux. Pure.
 import { systemFile } from '../../agent/checks/changes/system-file.ts';
 import type { Argv, SystemChange } from '../../protocol/system-change.ts';
-import type { ServiceName, ServiceSpec } from './service-spec.ts';
+import type { ServiceName, ServiceSpec, SystemView } from './service-spec.ts';
 
 const SYSTEMCTL = '/usr/bin/systemctl';
 const RESTART_S = 2;
@@ -76,10 +76,11 @@ export function systemdService(spec: ServiceSpec, before: string | null, folder:
   };
 }
 
-/** What `systemctl show UNIT -p ActiveState,MainPID` says; undefined where there is no such unit. */
-export function parseSystemctlShow(text: string): { isRunning: boolean; pid: number | null } | undefined {
+/** What `systemctl show UNIT` says; undefined where there is no such unit. */
+export function parseSystemctlShow(text: string): SystemView | undefined {
   const value = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(text)?.[1];
   if (value('LoadState') !== 'loaded') return undefined;
   const pid = Number(value('MainPID'));
-  return { isRunning: value('ActiveState') === 'active', pid: pid > 0 ? pid : null };
+  const hasFailed = value('ActiveState') === 'failed' || value('SubState') === 'auto-restart';
+  return { pid: pid > 0 ? pid : null, hasFailed };
 }

@@ -4,13 +4,13 @@ import type { ProposedChange } from '../../dashboard/setup/actions.ts';
 import type { SetupRole } from '../../dashboard/setup/order.ts';
 import type { ServiceHow, ServiceName } from '../service/service-spec.ts';
 import { serviceSpec } from '../service/service-spec.ts';
+import { serviceStates } from '../service/service-states.ts';
 import {
   argsFor,
   installService,
   restartService,
   type ServiceTools,
   serviceChange,
-  serviceStates,
   systemHow,
 } from '../service/services.ts';
 import { commandsOf } from '../system-changes/change-system.ts';

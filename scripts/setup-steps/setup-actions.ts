@@ -21,7 +21,7 @@ import { fetchPairing, findWaiting, pairNode } from '../cli/pairing/ask-pairing.
 import { fetchPlan } from '../cli/plan/fetch-plan.ts';
 import { planText } from '../cli/plan/plan-text.ts';
 import { waitUntilServing } from '../demo/wait-until-serving.ts';
-import { lastWords } from '../service/background.ts';
+import { lastWords } from '../service/last-words.ts';
 import { type ServiceTools, systemHow } from '../service/services.ts';
 import { applyChange, commandsOf } from '../system-changes/change-system.ts';
 import type { LocalModel, ModelSource } from './local-models.ts';
@@ -182,7 +182,7 @@ async function untilAnswers(home: string, processes: OwnProcesses): Promise<void
   }
   throw new EspalierError(
     'service_failed',
-    `the controller does not answer: ${lastWords(home, 'controller')}`,
+    `the controller does not answer: ${await lastWords(home, 'controller')}`,
   );
 }
 

@@ -1,15 +1,23 @@
 // The record of what was changed of this machine's system, in ESPALIER_HOME: one line for each change that is in force. It
 // must not know how commands are run.
-import { join } from 'node:path';
+import { rmdirSync, rmSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { EspalierError } from '../../protocol/errors.ts';
 import { readOwnFile, removeOwnFile, writeOwnFile } from '../../protocol/home-files.ts';
-import { RecordedChange, SYSTEM_CHANGES_FILE, type SystemChange } from '../../protocol/system-change.ts';
+import {
+  changeFolder,
+  RecordedChange,
+  SYSTEM_CHANGES_FILE,
+  type SystemChange,
+} from '../../protocol/system-change.ts';
 
 export class ChangeJournal {
   readonly path: string;
+  readonly #home: string;
 
   /** @param home ESPALIER_HOME */
   constructor(home: string) {
+    this.#home = home;
     this.path = join(home, SYSTEM_CHANGES_FILE);
   }
 
@@ -48,9 +56,19 @@ export class ChangeJournal {
     return record;
   }
 
-  /** A change that is not in force any more. @throws EspalierError home_damaged, home_not_writable */
+  /**
+   * A change that is not in force any more; its files in the home go, too.
+   * @throws EspalierError home_damaged, home_not_writable
+   */
   remove({ id, time }: RecordedChange): void {
     this.#write(this.read().filter((record) => record.id !== id || record.time !== time));
+    const folder = changeFolder(this.#home, id);
+    rmSync(folder, { recursive: true, force: true });
+    try {
+      rmdirSync(dirname(folder));
+    } catch {
+      // it holds files of other changes, or was never made
+    }
   }
 
   #parse(line: string, number: number): RecordedChange {

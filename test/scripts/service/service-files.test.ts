@@ -116,14 +116,12 @@ describe('a systemd unit', () => {
   });
 
   test('what systemctl says of it', () => {
-    assert.deepEqual(parseSystemctlShow('LoadState=loaded\nActiveState=active\nMainPID=4711\n'), {
-      isRunning: true,
-      pid: 4711,
-    });
-    assert.deepEqual(parseSystemctlShow('LoadState=loaded\nActiveState=failed\nMainPID=0\n'), {
-      isRunning: false,
-      pid: null,
-    });
+    const show = (active: string, sub: string, pid: number) =>
+      parseSystemctlShow(`LoadState=loaded\nActiveState=${active}\nSubState=${sub}\nMainPID=${pid}\n`);
+    assert.deepEqual(show('active', 'running', 4711), { pid: 4711, hasFailed: false });
+    assert.deepEqual(show('activating', 'auto-restart', 0), { pid: null, hasFailed: true });
+    assert.deepEqual(show('failed', 'failed', 0), { pid: null, hasFailed: true });
+    assert.deepEqual(show('inactive', 'dead', 0), { pid: null, hasFailed: false });
     assert.equal(parseSystemctlShow('LoadState=not-found\nActiveState=inactive\nMainPID=0\n'), undefined);
   });
 });

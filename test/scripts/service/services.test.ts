@@ -1,7 +1,6 @@
-// A service of this machine from its installation to its end, by the command line: in the background, and by systemd where
-// that runs.
+// A service in the background from its installation to its end, by the command line. By systemd: systemd.test.ts.
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { isAlive } from '../../../protocol/home-lock.ts';
@@ -75,26 +74,4 @@ test('a system that this machine does not run is refused before anything is chan
   const { code, stderr } = await service('install', 'agent', '--how', other, '--yes');
   assert.equal(code, 2);
   assert.match(stderr, new RegExp(`--how ${other}: this machine does not run it`));
-});
-
-const systemd = existsSync('/run/systemd/system') && process.getuid?.() === 0;
-test('by systemd: installed, started again after kill -9, uninstalled without a trace', {
-  skip: systemd ? false : 'systemd does not run here, or not as root',
-}, async () => {
-  const unit = '/etc/systemd/system/espalier-agent.service';
-  assert.ok(!existsSync(unit), 'there is an agent of this machine already');
-  try {
-    const installed = await service('install', 'agent', '--how', 'systemd', '--yes', ...ARGS);
-    assert.equal(installed.code, 0, installed.stderr);
-    assert.match(readFileSync(unit, 'utf8'), /--name served/);
-    await until(async () => (await agentState()).pid !== null);
-    const { pid } = await agentState();
-    process.kill(pid ?? 0, 'SIGKILL');
-    await until(async () => ![null, pid].includes((await agentState()).pid));
-    assert.equal((await service('install', 'agent', '--yes')).code, 0);
-  } finally {
-    await service('uninstall', 'agent', '--yes');
-  }
-  assert.ok(!existsSync(unit));
-  assert.ok(!existsSync(join(home, 'system-changes.jsonl')));
 });

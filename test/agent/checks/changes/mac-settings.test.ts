@@ -80,8 +80,8 @@ describe('recordings', { skip }, () => {
       value: 0,
     });
     const print = (file: string) => parseLaunchctlPrint(recorded(`launchctl-print/${file}`));
-    assert.deepEqual(print('running-keepalive.trimmed.txt'), { isRunning: true, pid: 82285 });
-    assert.deepEqual(print('not-running-ex-config.trimmed.txt'), { isRunning: false, pid: null });
+    assert.deepEqual(print('running-keepalive.trimmed.txt'), { pid: 82285, hasFailed: false });
+    assert.deepEqual(print('not-running-ex-config.trimmed.txt'), { pid: null, hasFailed: true });
     assert.equal(print('missing-service.txt'), undefined);
   });
 });
