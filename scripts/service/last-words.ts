@@ -1,6 +1,7 @@
 // What a service said last, from where its output goes: a file in the home, or systemd's journal.
 import { readFileSync } from 'node:fs';
 import { runArgv } from '../system-changes/run-argv.ts';
+import { journalCommand } from './journal.ts';
 import { readServices } from './saved-services.ts';
 import { type ServiceName, serviceLog } from './service-spec.ts';
 import { unitName } from './systemd-service.ts';
@@ -16,10 +17,8 @@ export async function lastWords(home: string, name: ServiceName): Promise<string
 
 /** What its processes said, without what systemd says of them. */
 async function journal(name: ServiceName): Promise<string> {
-  const of = `_SYSTEMD_UNIT=${unitName(name)}`;
-  const { exitCode, output } = await runArgv([
-    ...['journalctl', '--no-pager', '-q', '-o', 'cat', '-n', String(LINES), of],
-  ]);
+  const args = ['-n', String(LINES), `_SYSTEMD_UNIT=${unitName(name)}`];
+  const { exitCode, output } = await runArgv(await journalCommand(args, false));
   return exitCode === 0 ? output : '';
 }
 

@@ -3,6 +3,7 @@
 import { execa } from 'execa';
 import { prettyFactory } from 'pino-pretty';
 import { EspalierError } from '../../protocol/errors.ts';
+import { journalCommand } from './journal.ts';
 import { readServices } from './saved-services.ts';
 import { type ServiceName, serviceLog } from './service-spec.ts';
 import { unitName } from './systemd-service.ts';
@@ -15,9 +16,10 @@ export async function showLog(
 ): Promise<number> {
   const isSystemd = readServices(home)[name]?.how === 'systemd';
   const shared = ['-n', String(lines), ...(follow ? ['-f'] : [])];
-  const [file, args] = isSystemd
-    ? (['journalctl', ['-u', unitName(name), '--no-pager', '-o', 'cat', ...shared]] as const)
-    : (['tail', [...shared, serviceLog(home, name)]] as const);
+  const canAsk = process.stdin.isTTY === true;
+  const [file = '', ...args] = isSystemd
+    ? await journalCommand(['-u', unitName(name), ...shared], canAsk)
+    : ['tail', ...shared, serviceLog(home, name)];
   const show = process.stdout.isTTY ? forPeople() : (line: string) => `${line}\n`;
   const child = execa(file, args, { stdin: 'ignore', buffer: { stdout: false }, reject: false });
   for await (const line of child) process.stdout.write(show(line));

@@ -38,6 +38,8 @@ boot() {
       mount -t cgroup2 none sys/fs/cgroup
       mount -t tmpfs -o mode=755 dev dev
       mkdir dev/pts dev/shm
+      mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts
+      ln -s pts/ptmx dev/ptmx
       for device in null zero full random urandom tty; do
         touch "dev/$device"
         mount --bind "/dev/$device" "dev/$device"

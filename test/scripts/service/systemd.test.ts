@@ -7,7 +7,7 @@ import { projectDir } from '../../support/paths.ts';
 import { type Answer, noBox, SystemdBox } from '../../support/systemd-box.ts';
 import { until } from '../../support/until.ts';
 
-const HOME = '/root/a home, 100% $HOME';
+const HOME = '/root/a home, 100%h $HOME';
 const UNIT = 'espalier-agent.service';
 const ARGS = ['--name', 'served', '--host', '127.0.0.1', '--interface', '127.0.0.1', '--port', '0'];
 
