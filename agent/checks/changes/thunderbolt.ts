@@ -49,11 +49,16 @@ export function missingAddress(network: Network, name: string): 'any' | 'ipv4' |
   const own = network.interfaces.find((each) => each.name === name);
   if (!own) return undefined;
   const bridge = network.interfaces.find(({ up, members }) => up && members.includes(name));
+  // one that is to be taken out of its bridge is a matter of the bridge
+  if (bridge && bridge === bridgeOver(network)?.bridge) return undefined;
   const isCarried = [own, bridge].some((each) => each?.up && each.addresses.length > 0);
   if (!isCarried) return 'any';
-  const device = network.rdma.devices.find((each) => each.interface === name);
-  const isWanted = network.rdma.state === 'enabled' && device !== undefined && !device.hasIpv4Gid;
-  return isWanted && !bridge ? 'ipv4' : undefined;
+  return !bridge && isGidMissing(network, name) ? 'ipv4' : undefined;
+}
+
+function isGidMissing({ rdma }: Network, name: string): boolean {
+  const device = rdma.devices.find((each) => each.interface === name);
+  return rdma.state === 'enabled' && device !== undefined && !device.hasIpv4Gid;
 }
 
 /**
@@ -110,8 +115,7 @@ export function addressChanges(network: Network): Fix[] {
     const missing = bridge ? 'any' : missingAddress(network, cable.interface);
     if (!missing) return [];
     const { service = null } = network.interfaces.find(({ name }) => name === cable.interface) ?? {};
-    const device = network.rdma.devices.find((each) => each.interface === cable.interface);
-    const wantsIpv4 = network.rdma.state === 'enabled' && device !== undefined && !device.hasIpv4Gid;
+    const wantsIpv4 = isGidMissing(network, cable.interface);
     const name = service?.name ?? `Espalier ${cable.name}`;
     const apply: Argv[] = [];
     const undo: Argv[] = [];

@@ -48,7 +48,7 @@ function findingLines({ id, severity, node, seen, why, remedy, fixes }: Finding)
     `  ${MARKS[severity]} ${id}${about}: ${printable(seen)}`,
     `    ${printable(why)}`,
     `    → ${printable(remedy)}`,
-    ...fixes.flatMap((fix) => fixLines(fix).map((line) => `      ${line}`)),
+    ...fixLines(fixes).map((line) => `      ${line}`),
   ];
   if (fixes.some(({ safe }) => safe))
     lines.push('      (`espalier doctor --local --fix` there does it, and it can be undone)');
@@ -56,9 +56,10 @@ function findingLines({ id, severity, node, seen, why, remedy, fixes }: Finding)
 }
 
 /** Commands that read a file of that node's home are for `--fix` and the wizard there: nobody can type them before. */
-function fixLines(fix: Fix): string[] {
-  if (fix.files.length > 0) return [printable(fix.description)];
-  return fix.apply.map((argv) => commandLine(argv, fix));
+function fixLines(fixes: readonly Fix[]): string[] {
+  if (fixes.some(({ files }) => files.length > 0))
+    return fixes.map(({ description }) => `· ${printable(description)}`);
+  return fixes.flatMap((fix) => fix.apply.map((argv) => commandLine(argv, fix)));
 }
 
 /** A command as one would type it. */
