@@ -24,7 +24,7 @@ export class GrammarThread {
           `The schema could not be compiled in ${seconds} s: make it smaller.`,
         ),
       refused: (message) => new EspalierError('invalid_request', message),
-      isSpoiltByErrors: true,
+      endsAfter: 'errors',
     });
   }
 

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { asEspalierError, EspalierError } from '../protocol/errors.ts';
 
 /** What a thread answers to each job: its value, or what is wrong with the job. */
-export type JobAnswer<Value> = { value: Value } | { error: string };
+export type JobAnswer<Value> = { value: Value } | { error: string; code?: string };
 
 export interface JobThreadOptions {
   /** the compiled file that the thread runs; it answers each message with a JobAnswer */
@@ -16,9 +16,9 @@ export interface JobThreadOptions {
   /** a job that took too long */
   tooLong: () => EspalierError;
   /** a job that the thread answered with an error */
-  refused: (message: string) => EspalierError;
-  /** whether the thread is of no use after an error */
-  isSpoiltByErrors?: boolean;
+  refused: (message: string, code: string | undefined) => EspalierError;
+  /** which jobs the thread is of no use after, or should give back the memory of; left out: it lives on */
+  endsAfter?: 'errors' | 'every job';
 }
 
 export class JobThread<Job, Value> {
@@ -54,7 +54,7 @@ export class JobThread<Job, Value> {
   }
 
   #run(job: Job): Promise<Value> {
-    const { timeoutMs, tooLong, refused, isSpoiltByErrors } = this.#options;
+    const { timeoutMs, tooLong, refused, endsAfter } = this.#options;
     if (this.#closed) throw new EspalierError('not_ready', 'The controller is stopping.');
     const worker = this.#worker ?? this.#start();
     return new Promise((resolve, reject) => {
@@ -64,11 +64,11 @@ export class JobThread<Job, Value> {
         this.#answer = undefined;
         // An idle thread must not keep the process alive.
         worker.unref();
+        const isError = answer instanceof EspalierError || 'error' in answer;
+        if (endsAfter === 'every job' || (endsAfter === 'errors' && isError)) this.#end();
         if (answer instanceof EspalierError) reject(answer);
-        else if ('error' in answer) {
-          if (isSpoiltByErrors) this.#end();
-          reject(refused(answer.error));
-        } else resolve(answer.value);
+        else if ('error' in answer) reject(refused(answer.error, answer.code));
+        else resolve(answer.value);
       };
       worker.ref();
       worker.postMessage(job);

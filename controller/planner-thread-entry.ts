@@ -1,17 +1,18 @@
-// The thread of planner-thread.ts: does the one task that it was started with, says what came of it, and ends.
-import { parentPort, workerData } from 'node:worker_threads';
+// The thread of planner-thread.ts: answers each task by what came of it.
+import { parentPort } from 'node:worker_threads';
 import { asEspalierError } from '../protocol/errors.ts';
-import { advise } from './planner/advice.ts';
-import { solvePlan } from './planner/solve.ts';
-import type { PlannerReply, PlannerTask } from './planner-thread.ts';
+import type { JobAnswer } from './job-thread.ts';
+import { advise, type PlanAdvice } from './planner/advice.ts';
+import { type PlanAnswer, solvePlan } from './planner/solve.ts';
+import type { PlannerTask } from './planner-thread.ts';
 
-function replyTo(task: PlannerTask): PlannerReply {
+function answerTo(task: PlannerTask): JobAnswer<PlanAnswer | PlanAdvice> {
   try {
-    return { answer: task.kind === 'solve' ? solvePlan(task.question) : advise(task.request, task.plan) };
+    return { value: task.kind === 'solve' ? solvePlan(task.question) : advise(task.request, task.plan) };
   } catch (error) {
     const { code, message } = asEspalierError(error);
-    return { error: { code, message } };
+    return { error: message, code };
   }
 }
 
-parentPort?.postMessage(replyTo(workerData as PlannerTask));
+parentPort?.on('message', (task: PlannerTask) => parentPort?.postMessage(answerTo(task)));
