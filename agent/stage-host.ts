@@ -174,9 +174,10 @@ export class StageHost {
     this.#tell({ kind: 'stage-failed', epoch, code, message });
   }
 
-  async #end(epoch: number | undefined): Promise<void> {
+  /** @param newest what is of a newer epoch stays; undefined: whatever its epoch */
+  async #end(newest: number | undefined): Promise<void> {
     const stage = this.#stage;
-    if (!stage || (epoch !== undefined && stage.spec.epoch !== epoch)) return;
+    if (!stage || (newest !== undefined && stage.spec.epoch > newest)) return;
     this.#stage = undefined;
     await stage.stop();
     this.#log.info({ epoch: stage.spec.epoch }, 'stage ended');

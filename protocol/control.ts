@@ -52,6 +52,7 @@ export const ControlCommand = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('trace'), epoch: z.int() }),
   /** the deployment is over and none follows at once: the stage closes its hops, and keeps what it has loaded */
   z.object({ kind: z.literal('leave'), epoch: z.int() }),
+  /** the stage ends, where it is of this epoch or an older one */
   z.object({ kind: z.literal('undeploy'), epoch: z.int() }),
   /** the node checks itself and answers with `check` */
   z.object({ kind: z.literal('check') }),

@@ -168,4 +168,12 @@ describe('a stage host', () => {
     assert.ok(isAlive(pid));
     assert.equal(host.held?.epoch, 40);
   });
+
+  test('whoever is told to end a newer deployment ends the one that it has, loaded or not', async () => {
+    const { pid } = await heard('stage-loaded', 40);
+    deploy(spec(41, { range: { start: 0, end: 3 } }));
+    host.handle({ kind: 'undeploy', epoch: 42 }, '127.0.0.1');
+    await until(() => !isAlive(pid), 'the end of the worker');
+    assert.equal(host.held, null);
+  });
 });

@@ -2,7 +2,7 @@
 // distribution is like the large model's, its draws are, too. Its KV follows the text; it must not know steps or hops.
 import { setImmediate } from 'node:timers/promises';
 import type { Sampling } from '../../../protocol/generate.ts';
-import type { Engine } from '../../engine/engine.ts';
+import type { Engine, EnginePlace } from '../../engine/engine.ts';
 import { sample } from '../../engine/sampler.ts';
 import type { SessionOp } from '../../engine/step.ts';
 import type { GuessContext, GuessSource } from './source.ts';
@@ -38,6 +38,11 @@ export class DraftSource implements GuessSource {
 
   get kvBytes(): number {
     return this.#engine.kvBytes;
+  }
+
+  /** Takes other limits; all texts are forgotten before. */
+  async limit(limits: Omit<EnginePlace, 'range'>): Promise<void> {
+    await this.#engine.move({ range: this.#engine.range, ...limits });
   }
 
   async guess(

@@ -26,7 +26,10 @@ export async function draftFor(
   const { draftDir: dir, draftKvTokens: kvTokens = contextTokens } = speculation ?? {};
   if (dir === undefined || range.start > 0 || stageCount === 1) return undefined;
   held?.source.clear();
-  if (held?.dir === dir) return held;
+  if (held?.dir === dir) {
+    await held.source.limit({ contextTokens, maxSessions, kvTokens });
+    return held;
+  }
   try {
     const { num_hidden_layers: end } = (await openModelFolder(dir)).config;
     const { Engine } = await import('../../engine/engine.ts');
