@@ -129,11 +129,12 @@ describe('models of a hub on three nodes', () => {
   test('a damaged file is named and fetched anew, even where its size and time are the same', async () => {
     const [victim] = filesOf('node-2').filter((path) => path.endsWith('.safetensors'));
     const path = await blobOf('node-2', victim as string);
-    const { mtime, size } = await stat(path);
+    const { mtimeMs, size } = await stat(path);
     const handle = await open(path, 'r+');
     await handle.write(Buffer.from([0xab, 0xcd, 0xef]), 0, 3, size - 100);
     await handle.close();
-    await utimes(path, mtime, mtime);
+    // a Date would be rounded, to another millisecond
+    await utimes(path, mtimeMs / 1_000, mtimeMs / 1_000);
     const { pull } = PullAnswer.parse(await (await cluster.post(VERIFY_MODEL_PATH, { model: REPO })).json());
     const done = await ended(pull.id);
     assert.deepEqual([done.state, done.damaged], ['done', [`${victim} on node-2`]]);
