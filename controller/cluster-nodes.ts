@@ -10,7 +10,12 @@ import type { Nodes } from './nodes.ts';
 
 export type ClusterNodes = StoreNodes & { addressOf(nodeId: string): HostPort | undefined };
 
-export function clusterNodes(cluster: Cluster, nodes: Nodes, asks: StoreAsks): ClusterNodes {
+export function clusterNodes(
+  cluster: Cluster,
+  nodes: Nodes,
+  asks: StoreAsks,
+  whileFetching: StoreNodes['whileFetching'],
+): ClusterNodes {
   const addressOf = (nodeId: string) => cluster.nodes.get(nodeId)?.address;
   const pathsOf = (from: string, to: string) =>
     cluster.hopPaths
@@ -18,6 +23,7 @@ export function clusterNodes(cluster: Cluster, nodes: Nodes, asks: StoreAsks): C
       .sort((a, b) => b.figures.gbps - a.figures.gbps);
   return {
     asks,
+    whileFetching,
     connected: () => connectedNodes(cluster).map(({ facts: { id, name } }) => ({ id, name })),
     nameOf: (nodeId) => nameOf(cluster, nodeId),
     keyOf: (nodeId) => nodes.fingerprintOf(nodeId),

@@ -37,8 +37,10 @@ import { discover } from './discovery.ts';
 import { GuessCounts } from './guess-counts.ts';
 import { History } from './history.ts';
 import type { Incidents } from './incidents.ts';
+import { LinkQuiet } from './link-quiet.ts';
 import { Links } from './links/links.ts';
 import type { MeasurementStore } from './measurement-store.ts';
+import { NodeFault } from './models/node-fault.ts';
 import { StoreAsks } from './models/store-asks.ts';
 import { Nodes, type StageEvent } from './nodes.ts';
 import { PlanReports } from './plan-reports.ts';
@@ -89,6 +91,7 @@ export class Core {
   readonly #cluster: Cluster;
   readonly #nodes: Nodes;
   readonly #deployer: Deployer;
+  readonly #linkQuiet: LinkQuiet;
   readonly #traces: TraceCollector;
   readonly #checks = new CheckCollector((nodeId) => this.#nodes.send(nodeId, { kind: 'check' }));
   readonly #events = new EventLog();
@@ -178,7 +181,6 @@ export class Core {
       log,
     );
     const asks = new StoreAsks((nodeId, command) => this.#nodes.send(nodeId, command));
-    this.storeNodes = clusterNodes(this.#cluster, this.#nodes, asks);
     this.links = new Links(
       (nodeId, command) => this.#nodes.send(nodeId, command),
       {
@@ -186,6 +188,10 @@ export class Core {
         onFinding: ({ severity, text, fix }) => this.#note(severity, text, fix),
       },
       log,
+    );
+    this.#linkQuiet = new LinkQuiet(this.#cluster, this.links);
+    this.storeNodes = clusterNodes(this.#cluster, this.#nodes, asks, (task, signal) =>
+      this.#linkQuiet.whileFetching(task, signal),
     );
     this.#deployer = new Deployer(this.#nodes, card, model);
     this.#traces = new TraceCollector((epoch, nodeId) => this.#nodes.send(nodeId, { kind: 'trace', epoch }));
@@ -228,7 +234,7 @@ export class Core {
     this.#isStopping = true;
     this.requests.failAll(new EspalierError('not_ready', 'the controller is stopping'));
     this.#discovery?.stop();
-    this.links.stop();
+    this.#linkQuiet.stop();
     this.#ofStrangers.close();
     clearInterval(this.#ticker);
     clearTimeout(this.#alarm);
@@ -348,9 +354,13 @@ export class Core {
     }));
   }
 
-  /** What a plan for a model would be made from, with what is known of the nodes that are connected. */
-  planRequestFor(card: ModelCard): PlanRequest {
-    const { nodes, drained, links, unlinked, measurements, planning, wantedNodes } = this.#cluster;
+  /**
+   * What a plan for a model would be made from, with what is known of the nodes that are connected.
+   * @param guessYield the share of guesses that is taken to be right for it
+   */
+  planRequestFor(card: ModelCard, guessYield?: number): PlanRequest {
+    const { nodes, drained, links, unlinked, measurements, wantedNodes } = this.#cluster;
+    const planning = { ...this.#cluster.planning, guessYield };
     const known = {
       nodes: [...nodes.values()].filter(({ connected, facts }) => connected && !drained.has(facts.id)),
       links,
@@ -363,10 +373,11 @@ export class Core {
   /**
    * The best plan for a model over the nodes that are connected.
    * @param before a plan whose files were fetched: it is kept where that costs little
+   * @param guessYield as for `planRequestFor`
    * @throws EspalierError not_enough_nodes, bad_option
    */
-  async planFor(card: ModelCard, before?: Plan): Promise<Plan> {
-    const request = this.planRequestFor(card);
+  async planFor(card: ModelCard, before?: Plan, guessYield?: number): Promise<Plan> {
+    const request = this.planRequestFor(card, guessYield);
     return (await this.#adviser.solve({ request, before: usable(before, request) })).plan.plan;
   }
 
@@ -376,12 +387,18 @@ export class Core {
     return card.id === modelId ? deployment?.plan : undefined;
   }
 
-  /** Another model takes the place of the present one, whose requests end. @param plan that its files were fetched for */
-  deployModel(card: ModelCard, model: ModelPlace, plan: Plan): void {
+  /**
+   * Another model takes the place of the present one, whose requests end.
+   * @param plan that its files were fetched for
+   * @param guessYield the share of guesses that is taken to be right for it
+   */
+  deployModel(card: ModelCard, model: ModelPlace, plan: Plan, guessYield: number): void {
     const { deployments, planning, nodeCount: wantedNodes } = this.#options;
     this.#deployer.use(card, model);
-    deployments.use({ modelFingerprint: model.fingerprint, planning, wantedNodes });
-    this.#take({ kind: 'model', card, modelFingerprint: model.fingerprint, plan });
+    const { fingerprint: modelFingerprint } = model;
+    deployments.use({ modelFingerprint, planning, wantedNodes, draftBytes: card.draft?.bytes });
+    this.#guesses.modelChanged();
+    this.#take({ kind: 'model', card, modelFingerprint, plan, guessYield });
   }
 
   note(level: 'info' | 'warn' | 'error', text: string, fix?: string): void {
@@ -439,7 +456,7 @@ export class Core {
   #take(input: ClusterInput): void {
     if (this.#isStopping) return;
     for (const effect of advance(this.#cluster, input, performance.now())) this.#carryOut(effect);
-    this.#tellLinks();
+    this.#linkQuiet.update();
     this.#setAlarm();
   }
 
@@ -452,23 +469,11 @@ export class Core {
     this.#alarm = setTimeout(() => this.#take({ kind: 'tick' }), Math.ceil(restMs));
   }
 
-  /** Measuring takes processors and cables: never while a stage loads or a request runs. */
-  #tellLinks(): void {
-    const { deployment, requests } = this.#cluster;
-    const isLoading = deployment !== undefined && !isServing(deployment);
-    if (requests > 0) this.links.setBlocked('a request runs');
-    else this.links.setBlocked(isLoading ? 'the stages are loading' : undefined);
-    const hops = (deployment?.stages ?? []).flatMap(({ hopPath }) => hopPath ?? []);
-    this.links.setHops(hops);
-  }
-
   #carryOut(effect: Effect): void {
     switch (effect.kind) {
       case 'deploy':
         this.#headSteps = 0;
-        void this.#deployer
-          .deploy(effect.epoch, effect.plan, effect.hopHosts)
-          .catch((error) => this.#cannotDeploy(effect.epoch, effect.plan, asEspalierError(error)));
+        void this.#deploy(effect);
         break;
       case 'link':
         this.#deployer.link(effect.nodeId, effect);
@@ -487,6 +492,9 @@ export class Core {
         break;
       case 'suspend-requests':
         this.requests.suspendAll(effect.why, effect.crashed);
+        break;
+      case 'crash-told':
+        this.requests.noteCrash(effect.why);
         break;
       case 'resume-requests':
         this.requests.resumeAll((replayMs) => this.#options.incidents.resumed(this.#overcome, replayMs));
@@ -507,8 +515,20 @@ export class Core {
     }
   }
 
-  #cannotDeploy(epoch: number, { stages: [first] }: Plan, { code, message }: EspalierError): void {
-    this.#take({ kind: 'stage-failed', nodeId: first?.nodeId ?? '', epoch, code, message });
+  async #deploy({ epoch, plan, hopHosts }: Effect & { kind: 'deploy' }): Promise<void> {
+    // what is told of it comes after the other effects that it is one of
+    await Promise.resolve();
+    try {
+      await this.#deployer.deploy(epoch, plan, hopHosts, {
+        isWanted: () => this.#cluster.deployment?.epoch === epoch,
+        onFetching: () => this.#take({ kind: 'fetching', epoch }),
+        onFetched: () => this.#take({ kind: 'fetched', epoch }),
+      });
+    } catch (error) {
+      const { code, message } = asEspalierError(error);
+      const nodeId = error instanceof NodeFault ? error.nodeId : undefined;
+      this.#take({ kind: 'deploy-failed', epoch, nodeId, code, message });
+    }
   }
 
   #stageEvent(nodeId: string, event: StageEvent): void {

@@ -30,6 +30,14 @@ export interface ModelPlace {
   };
 }
 
+export interface DeployListener {
+  /** whether the deployment is still the present one */
+  isWanted(): boolean;
+  onFetching(): void;
+  /** the files are there, and the stages are told to load */
+  onFetched(): void;
+}
+
 interface HopOrder {
   epoch: number;
   next: HostPort;
@@ -43,8 +51,6 @@ export class Deployer {
   readonly #nodes: Nodes;
   #card: ModelCard;
   #model: ModelPlace;
-  /** of what is to be deployed last */
-  #epoch = 0;
   /** `others`: of MLX Distributed, the nodes whose ranks sleep while nobody asks anything */
   #head: { epoch: number; nodeId: string; others: readonly string[]; requests: number } | undefined;
 
@@ -58,21 +64,29 @@ export class Deployer {
   use(card: ModelCard, model: ModelPlace): void {
     this.#card = card;
     this.#model = model;
+    this.#head = undefined;
   }
 
   /**
+   * Of a stored model, its files come first, for as long as that takes.
    * @param hopHosts where each stage listens; undefined leaves it to its agent
-   * @throws EspalierError where a stored model's files cannot be brought to their nodes
+   * @throws EspalierError where the files cannot be brought to their nodes; NodeFault where one node is to blame
    */
-  async deploy(epoch: number, plan: Plan, hopHosts: readonly (string | undefined)[]): Promise<void> {
-    this.#epoch = epoch;
+  async deploy(
+    epoch: number,
+    plan: Plan,
+    hopHosts: readonly (string | undefined)[],
+    listener: DeployListener,
+  ): Promise<void> {
     const { stored } = this.#model;
     if (stored) {
+      listener.onFetching();
       await stored.ensure(plan.stages);
-      // another plan was made meanwhile
-      if (this.#epoch !== epoch) return;
+      // it was lost, or another plan was made, meanwhile
+      if (!listener.isWanted()) return;
     }
     this.#send(epoch, plan, hopHosts);
+    if (stored) listener.onFetched();
   }
 
   #send(epoch: number, plan: Plan, hopHosts: readonly (string | undefined)[]): void {
@@ -129,8 +143,6 @@ export class Deployer {
   }
 
   undeploy(epoch: number, nodeId: string): void {
-    if (this.#epoch === epoch) this.#epoch = 0;
-    if (this.#head?.epoch === epoch) this.#head = undefined;
     this.#nodes.send(nodeId, { kind: 'undeploy', epoch });
   }
 

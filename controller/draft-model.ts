@@ -46,7 +46,7 @@ export async function chooseSpeculation(
   wish: SpeculationWish,
 ): Promise<ChosenSpeculation> {
   const { mode, draftDir, contextTokens } = wish;
-  const guessYield = mode === 'off' || mode === 'draft' ? 0 : NGRAM_YIELD;
+  const guessYield = yieldWithoutDraft(mode);
   const without = { spec: { mode }, draft: undefined, guessYield, note: undefined };
   if (mode === 'off' || mode === 'ngram') return without;
   const own = join(model.dir, DRAFT_FOLDER);
@@ -69,6 +69,11 @@ export async function chooseSpeculation(
     if (isAsked || !(error instanceof EspalierError)) throw error;
     return { ...without, note: `no draft: ${error.message}` };
   }
+}
+
+/** The share of guesses that plans take to be right where there is no draft (an estimate). */
+export function yieldWithoutDraft(mode: SpeculationMode): number {
+  return mode === 'off' || mode === 'draft' ? 0 : NGRAM_YIELD;
 }
 
 async function checkVocabulary(model: ModelFolder, draft: ModelFolder): Promise<void> {

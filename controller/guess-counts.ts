@@ -7,6 +7,8 @@ const MIN_JUDGED = 50;
 export class GuessCounts {
   readonly #before = new Map<GuessSourceName, GuessTotal>();
   #present: GuessTotal[] = [];
+  /** of models that were deployed before */
+  #ofOthers = { kept: 0, judged: 0 };
   #epoch = 0;
 
   /** What the first stage of a deployment tells. */
@@ -18,6 +20,11 @@ export class GuessCounts {
     this.#present = totals;
   }
 
+  /** From now on another model is guessed for: what was right for the last one says nothing of it. */
+  modelChanged(): void {
+    this.#ofOthers = { kept: this.#sum('kept'), judged: this.#sum('judged') };
+  }
+
   get all(): GuessTotal[] {
     const sources = new Set([...this.#before.keys(), ...this.#present.map(({ source }) => source)]);
     return [...sources].map((source) => {
@@ -27,10 +34,13 @@ export class GuessCounts {
     });
   }
 
-  /** The share of guesses that were right; undefined before enough of them were judged to say so. */
+  /** The share of the present model's guesses that were right; undefined before enough of them were judged to say so. */
   get yieldShare(): number | undefined {
-    const sum = (of: 'kept' | 'judged') => this.all.reduce((all, each) => all + each[of], 0);
-    const judged = sum('judged');
-    return judged >= MIN_JUDGED ? sum('kept') / judged : undefined;
+    const judged = this.#sum('judged') - this.#ofOthers.judged;
+    return judged >= MIN_JUDGED ? (this.#sum('kept') - this.#ofOthers.kept) / judged : undefined;
+  }
+
+  #sum(of: 'kept' | 'judged'): number {
+    return this.all.reduce((all, each) => all + each[of], 0);
   }
 }

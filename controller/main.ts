@@ -64,6 +64,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
     modelFingerprint: place.fingerprint,
     planning: options.planning,
     wantedNodes: options.nodeCount,
+    draftBytes: card.draft?.bytes,
   };
   const deployments = new DeploymentStore(options.home, asked, log);
   const previous = await deployments.read();

@@ -18,7 +18,8 @@ import type { ListedModel } from './api/models.ts';
 import { listedModel } from './api/models.ts';
 import type { Core } from './core.ts';
 import type { ModelPlace } from './deploy.ts';
-import { chooseSpeculation, type SpeculationWish } from './draft-model.ts';
+import { chooseSpeculation, type SpeculationWish, yieldWithoutDraft } from './draft-model.ts';
+import { fetchedPlan } from './fetched-plan.ts';
 import { readModelCard } from './models/card.ts';
 import { catalogue } from './models/catalogue.ts';
 import { readModelFacts } from './models/listed.ts';
@@ -54,8 +55,7 @@ export interface LoadOptions {
 /** @throws EspalierError as `openModelFolder`, `loadTextModel` and `chooseSpeculation` do */
 export async function loadModel(folder: ModelFolder, options: LoadOptions = {}): Promise<ModelInUse> {
   const { id, stored, speculation: wish = { mode: 'off', contextTokens: 0 } } = options;
-  const { spec: speculation, draft, guessYield, note } = await chooseSpeculation(folder, wish);
-  const card: ModelCard = { ...(await readModelCard(folder, id)), ...(draft && { draft }) };
+  const { card, speculation, guessYield, note } = await toPlan(folder, id, wish);
   const text = await loadTextModel(folder.dir, { id: card.id });
   const listed = listedModel(await readModelFacts(folder, card), text);
   const { dir, fingerprint } = folder;
@@ -63,9 +63,28 @@ export async function loadModel(folder: ModelFolder, options: LoadOptions = {}):
   return { card, place, text, listed, guessYield, note };
 }
 
+/** What a plan for a model is made from, with what it guesses with. */
+async function toPlan(
+  folder: ModelFolder,
+  id: string | undefined,
+  wish: SpeculationWish,
+): Promise<Pick<ModelInUse, 'card' | 'guessYield' | 'note'> & { speculation: ModelPlace['speculation'] }> {
+  const { spec: speculation, draft, guessYield, note } = await chooseSpeculation(folder, wish);
+  const card = { ...(await readModelCard(folder, id)), ...(draft && { draft }) };
+  return { card, speculation, guessYield, note };
+}
+
 /** A draft that was named is one model's: any other guesses with what it has itself. */
 export function ofAnyModel({ mode, contextTokens }: SpeculationWish): SpeculationWish {
   return { mode: mode === 'draft' ? 'auto' : mode, contextTokens };
+}
+
+/** What is to take the place of the model that is deployed. */
+interface Target {
+  card: ModelCard;
+  guessYield: number;
+  /** undefined: the folder of the controller's --model */
+  shelved: Shelved | undefined;
 }
 
 export interface ModelSwitchOptions {
@@ -103,7 +122,7 @@ export class ModelSwitch {
       nodes: core.storeNodes,
       shelf,
       credentials,
-      planFor: (card, before) => core.planInForce(card.id) ?? core.planFor(card, before),
+      planFor: (card, before) => core.planInForce(card.id) ?? core.planFor(card, before, this.#usualYield),
       inUse: () => this.#switchingTo ?? this.#current.card.id,
       reserveBytes,
       note: (level, text, fix) => core.note(level, text, fix),
@@ -138,8 +157,8 @@ export class ModelSwitch {
   async catalogue(): Promise<CatalogueReport> {
     const { core } = this.#options;
     const models = await catalogue({
-      requestFor: (card) => core.planRequestFor(card),
-      planFor: (card) => core.planFor(card),
+      requestFor: (card) => core.planRequestFor(card, this.#usualYield),
+      planFor: (card) => core.planFor(card, undefined, this.#usualYield),
     });
     return { models, nodes: core.storeNodes.connected().length };
   }
@@ -151,8 +170,8 @@ export class ModelSwitch {
 
   /** @throws EspalierError model_not_stored, not_enough_nodes */
   async cost(name: string): Promise<SwitchCost> {
-    const { card, shelved } = await this.#target(name);
-    return this.#costOf(card, shelved, await this.#planFor(card));
+    const target = await this.#target(name);
+    return this.#costOf(target, await this.#planFor(target));
   }
 
   /**
@@ -162,16 +181,18 @@ export class ModelSwitch {
    * @throws EspalierError model_not_stored, not_enough_nodes; not_ready while another switch goes on
    */
   async use(name: string): Promise<{ cost: SwitchCost; isDeployed: boolean }> {
-    const { card, shelved } = await this.#target(name);
+    const target = await this.#target(name);
+    const { card } = target;
     this.#assertFree(card.id);
-    const plan = await this.#planFor(card);
-    const cost = await this.#costOf(card, shelved, plan);
+    const plan = await this.#planFor(target);
+    const cost = await this.#costOf(target, plan);
     if (card.id === this.#current.card.id) return { cost, isDeployed: true };
     if (this.#switchingTo === card.id) return { cost, isDeployed: false };
     this.#assertFree(card.id);
-    void this.#switch(card.id, shelved, plan, async () => {
-      if (shelved) await this.store.ensure(shelved.repo, plan.stages);
+    void this.#switch(target, async () => {
+      const fetched = await this.#withFiles(target, plan);
       await this.#drained(SWITCH_DRAIN_MS);
+      return fetched;
     });
     return { cost, isDeployed: false };
   }
@@ -182,10 +203,11 @@ export class ModelSwitch {
    */
   async autoLoad(name: string): Promise<void> {
     if (this.#switchingTo === name) return this.#untilSwitched();
-    const { card, shelved } = await this.#target(name);
+    const target = await this.#target(name);
+    const { card, shelved } = target;
     if (card.id === this.#current.card.id) return undefined;
     this.#assertFree(card.id);
-    const plan = await this.#planFor(card);
+    const plan = await this.#planFor(target);
     const missing = shelved ? await this.store.missingBytes(shelved, plan.stages) : 0;
     if (missing > 0) {
       const message = `${name} is not deployed, and ${missing} bytes of it are still to be fetched: \`espalier models use ${name}\` does both`;
@@ -198,7 +220,7 @@ export class ModelSwitch {
         `${this.#current.card.id} answers requests; ${name} takes its place when they have ended`,
       );
     this.#assertFree(card.id);
-    await this.#switch(card.id, shelved, plan, async () => undefined);
+    await this.#switch(target, async () => plan);
     if (this.#failure) throw new EspalierError('not_ready', this.#failure.message);
     return undefined;
   }
@@ -210,22 +232,18 @@ export class ModelSwitch {
     await Promise.all([...texts].map((text) => text.close()));
   }
 
-  async #switch(
-    id: string,
-    shelved: Shelved | undefined,
-    plan: Plan,
-    prepare: () => Promise<void>,
-  ): Promise<void> {
+  /** @param prepare gives the plan to deploy when all is ready for it */
+  async #switch({ card: { id }, shelved }: Target, prepare: () => Promise<Plan>): Promise<void> {
     const { core, shelf } = this.#options;
     this.#switchingTo = id;
     this.#failure = null;
     try {
-      await prepare();
+      const plan = await prepare();
       const next = shelved ? await this.#load(shelved) : this.#folder;
       if (!next || this.#isStopping) return;
       const before = this.#current;
       this.#current = next;
-      core.deployModel(next.card, next.place, plan);
+      core.deployModel(next.card, next.place, plan, next.guessYield);
       if (before !== this.#folder) await before.text.close();
       await shelf.setLastUsed(shelved?.repo);
     } catch (error) {
@@ -238,9 +256,23 @@ export class ModelSwitch {
   }
 
   /** What is deployed stays as it is; what was pulled is deployed as it was pulled for, where that is no worse by much. */
-  async #planFor(card: ModelCard): Promise<Plan> {
+  async #planFor({ card, guessYield }: Target): Promise<Plan> {
     const { core } = this.#options;
-    return core.planInForce(card.id) ?? core.planFor(card, this.store.planOf(card.id));
+    return core.planInForce(card.id) ?? core.planFor(card, this.store.planOf(card.id), guessYield);
+  }
+
+  /** @returns the plan to deploy, whose files are there. @throws EspalierError as a pull fails, not_enough_nodes */
+  async #withFiles({ card, shelved, guessYield }: Target, first: Plan): Promise<Plan> {
+    if (!shelved) return first;
+    return fetchedPlan(first, {
+      fetch: (plan) => this.store.ensure(shelved.repo, plan.stages),
+      planAgain: (before) => this.#options.core.planFor(card, before, guessYield),
+    });
+  }
+
+  /** What plans for a model take to be right of its guesses, before it is known whether it has a draft. */
+  get #usualYield(): number {
+    return yieldWithoutDraft(this.#options.speculation.mode);
   }
 
   async #untilSwitched(): Promise<void> {
@@ -269,13 +301,14 @@ export class ModelSwitch {
     return { ref: { repo, commit }, ensure: (stages) => this.store.ensure(repo, stages) };
   }
 
-  async #target(name: string): Promise<{ card: ModelCard; shelved: Shelved | undefined }> {
-    if (this.#folder?.card.id === name) return { card: this.#folder.card, shelved: undefined };
+  async #target(name: string): Promise<Target> {
+    if (this.#folder?.card.id === name) return { ...this.#folder, shelved: undefined };
     const shelved = await this.store.find(name);
-    return { card: await readModelCard(await this.store.open(shelved), shelved.repo), shelved };
+    const folder = await this.store.open(shelved);
+    return { ...(await toPlan(folder, shelved.repo, this.#options.speculation)), shelved };
   }
 
-  async #costOf(card: ModelCard, shelved: Shelved | undefined, plan: Plan): Promise<SwitchCost> {
+  async #costOf({ card, shelved }: Target, plan: Plan): Promise<SwitchCost> {
     const { core } = this.#options;
     const isSame = card.id === this.#current.card.id;
     const bytes = plan.stages.map(({ weightBytes }) => weightBytes);

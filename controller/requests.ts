@@ -38,7 +38,7 @@ interface LiveRequest {
   isComplete: boolean;
   /** whether the stages have it */
   isSent: boolean;
-  /** whether the first stage has taken it up, so that steps compute it */
+  /** whether the first stage has taken it up, so that steps compute it; while it is suspended: was, and of a crash nobody told */
   isAdmitted: boolean;
   /** why it waits for the cluster; undefined while the stages have it, or it waits for its turn there */
   suspendedSince: number | undefined;
@@ -197,18 +197,27 @@ export class Requests implements TokenSource {
     this.#resuming.clear();
     for (const live of this.#live.values()) {
       if (isOver(live)) continue;
-      const wasAdmitted = live.isAdmitted;
+      // what the stages did not have cannot have been the cause
+      live.isAdmitted &&= live.isSent;
       live.isSent = false;
-      live.isAdmitted = false;
       live.suspendedSince ??= now;
-      if (crashed && wasAdmitted) live.crashes += 1;
-      if (live.crashes >= MAX_REQUEST_CRASHES) {
-        const times = `a stage crashed ${live.crashes} times in a row while it computed this request`;
-        this.#end(live, new EspalierError('engine_failed', `${times}: ${why}`));
-        continue;
-      }
-      live.onNotice?.(why);
+      if (crashed) this.#crashed(live, why);
+      if (!isOver(live)) live.onNotice?.(why);
     }
+  }
+
+  /** What they were suspended for was a crash after all: neighbours of a stage that crashes may be faster to tell. */
+  noteCrash(why: string): void {
+    for (const live of this.#live.values()) if (!live.isSent && !isOver(live)) this.#crashed(live, why);
+  }
+
+  #crashed(live: LiveRequest, why: string): void {
+    if (!live.isAdmitted) return;
+    live.isAdmitted = false;
+    live.crashes += 1;
+    if (live.crashes < MAX_REQUEST_CRASHES) return;
+    const times = `a stage crashed ${live.crashes} times in a row while it computed this request`;
+    this.#end(live, new EspalierError('engine_failed', `${times}: ${why}`));
   }
 
   /**
@@ -291,6 +300,7 @@ export class Requests implements TokenSource {
   #send(live: LiveRequest): void {
     const { request, generatedIds } = live;
     live.isSent = true;
+    live.isAdmitted = false;
     live.suspendedSince = undefined;
     live.lastProgressAt = performance.now();
     this.#outlet.generate(

@@ -39,6 +39,8 @@ export interface Asked {
   modelFingerprint: string;
   planning: Planning | undefined;
   wantedNodes: number | undefined;
+  /** of the draft beside the model: the first stage has less room with one */
+  draftBytes?: number | undefined;
 }
 
 export class DeploymentStore {
@@ -75,8 +77,13 @@ export class DeploymentStore {
   }
 }
 
-function keyOf({ modelFingerprint, planning = DEFAULT_PLANNING, wantedNodes }: Asked): string {
+function keyOf({
+  modelFingerprint,
+  planning = DEFAULT_PLANNING,
+  wantedNodes,
+  draftBytes = 0,
+}: Asked): string {
   // how many guesses are right is no wish, and becomes known only while a model runs
   const { guessYield: _, ...wished }: Planning = planning;
-  return JSON.stringify([modelFingerprint, wished, wantedNodes ?? null]);
+  return JSON.stringify([modelFingerprint, wished, wantedNodes ?? null, draftBytes]);
 }

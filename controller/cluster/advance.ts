@@ -8,6 +8,7 @@ import { linkWhenLoaded, nowServing, reconsider, tryToPlan } from './deploying.t
 import { drain, moveFromDrained, undrain } from './draining.ts';
 import { nodeEngine } from './engine.ts';
 import {
+  deployFailed,
   hopsGone,
   lateDeployment,
   nodeLost,
@@ -50,8 +51,18 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
     case 'node-forgotten':
       cluster.nodes.delete(input.nodeId);
       cluster.held.delete(input.nodeId);
+      cluster.mayHold.delete(input.nodeId);
       cluster.drained.delete(input.nodeId);
       return leavePlaces(cluster);
+    case 'fetching':
+    case 'fetched': {
+      const { deployment } = cluster;
+      if (deployment?.epoch === input.epoch)
+        deployment.loadingSince = input.kind === 'fetched' ? now : undefined;
+      return [];
+    }
+    case 'deploy-failed':
+      return cluster.deployment?.epoch === input.epoch ? deployFailed(cluster, input, now) : [];
     case 'stage-progress':
       return onStage(cluster, input, (stage) => {
         stage.progress = { layers: input.layers, ofLayers: input.ofLayers };

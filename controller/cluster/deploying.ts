@@ -65,7 +65,8 @@ function nobodyLeft(cluster: Cluster, now: number): Effect[] {
 
 function isSettled(cluster: Cluster, now: number): boolean {
   const { wantedNodes, hasServed, lastNodeAt } = cluster;
-  if (!hasServed && wantedNodes !== undefined && usableNodes(cluster, now).length < wantedNodes) return false;
+  // those that are drained or rest are there: nobody else is waited for
+  if (!hasServed && wantedNodes !== undefined && connectedNodes(cluster).length < wantedNodes) return false;
   if (wantedNodes === undefined && now - lastNodeAt < SETTLE_MS) return false;
   return !waitsForLinks(cluster, now);
 }
@@ -128,6 +129,10 @@ function bestPlan(cluster: Cluster, now: number): Plan | undefined {
   const { memo, lastResort, epoch, previous } = cluster;
   const usable = usableNodes(cluster, now);
   const all = plannableNodes(cluster);
+  if (all.length === 0) {
+    const message = 'every node that is connected is drained: give one back (`d` in the dashboard)';
+    throw new EspalierError('not_enough_nodes', message);
+  }
   try {
     return memo.plan(epoch, requestOver(cluster, usable), previous?.plan)?.plan;
   } catch (error) {
@@ -200,6 +205,7 @@ export function deploy(cluster: Cluster, plan: Plan, now: number): Effect[] {
     epoch,
     plan,
     since: now,
+    loadingSince: now,
     loadedAt: undefined,
     servingSince: undefined,
     stages: plan.stages.map((stage, index) => ({
@@ -219,6 +225,7 @@ export function deploy(cluster: Cluster, plan: Plan, now: number): Effect[] {
   };
   const text = `deploying ${cluster.card.id} on ${plan.stages.length} node${plan.stages.length === 1 ? '' : 's'}`;
   const hopHosts = hopPaths.map((path) => path?.listenAddress);
+  for (const { nodeId } of plan.stages) cluster.mayHold.add(nodeId);
   return [
     { kind: 'event', level: 'info', text },
     ...endOthers(cluster, plan),
@@ -227,15 +234,20 @@ export function deploy(cluster: Cluster, plan: Plan, now: number): Effect[] {
 }
 
 /**
- * Nodes that hold a stage of an earlier deployment and have no part in this one free their memory.
+ * Nodes that hold a stage of an earlier deployment, or may, and have no part in this one free their memory.
  * @param mayEnd which of them
  */
 function endOthers(cluster: Cluster, plan: Plan, mayEnd: (nodeId: string) => boolean = () => true): Effect[] {
+  const { held, mayHold, nodes } = cluster;
   const effects: Effect[] = [];
-  for (const [nodeId, { epoch }] of cluster.held) {
+  for (const nodeId of new Set([...held.keys(), ...mayHold])) {
     if (plan.stages.some((stage) => stage.nodeId === nodeId) || !mayEnd(nodeId)) continue;
-    cluster.held.delete(nodeId);
-    if (cluster.nodes.get(nodeId)?.connected) effects.push({ kind: 'undeploy', epoch, nodeId });
+    // whatever it was told last: that may be newer than what it said to have loaded
+    const epoch = Math.max(cluster.epoch - 1, held.get(nodeId)?.epoch ?? 0);
+    held.delete(nodeId);
+    if (!nodes.get(nodeId)?.connected) continue;
+    mayHold.delete(nodeId);
+    effects.push({ kind: 'undeploy', epoch, nodeId });
   }
   return effects;
 }

@@ -15,7 +15,10 @@ import {
   stageOf,
 } from './state.ts';
 
-/** A deployment that is not up by then has failed: loading has its own deadlines in the agent, this is above them. */
+/**
+ * Stages that have not loaded by then have failed: loading has its own deadlines in the agent, this is above them. Bringing
+ * files to a node has those of a pull.
+ */
 const DEPLOY_TIMEOUT_MS = 930_000;
 /** Linking takes a dial; the agents give up after ten seconds. */
 const LINK_TIMEOUT_MS = 15_000;
@@ -113,11 +116,8 @@ export function stageFailed(
   failed: { deployment: Deployment; stage: DeployedStage; nodeId: string; code: string; message: string },
   now: number,
 ): Effect[] {
-  const { deployment, stage } = failed;
-  const range = deployment.plan.stages.find(({ nodeId }) => nodeId === failed.nodeId)?.range;
-  const hadLoaded = stage.state !== 'loading';
-  stage.state = 'failed';
-  return lose(cluster, failureOf(cluster, { ...failed, range: hadLoaded ? range : undefined }, now), now);
+  const range = failedRange(failed.deployment, failed.stage);
+  return lose(cluster, failureOf(cluster, { ...failed, range }, now), now);
 }
 
 /** Its neighbours were faster to tell: the deployment is over, and this is why. */
@@ -126,15 +126,36 @@ export function stageFailedLate(
   failed: { nodeId: string; epoch: number; code: string; message: string },
   now: number,
 ): Effect[] {
-  const { deployment, lost, previous } = cluster;
-  if (deployment || !lost || failed.epoch !== cluster.epoch) return [];
-  // a deployment that never served crashed its worker while it was linked: that counts as well
-  const range = previous?.plan.stages.find(({ nodeId }) => nodeId === failed.nodeId)?.range;
-  const cause = failureOf(cluster, { ...failed, range }, now);
+  const { deployment, lost } = cluster;
+  const { over } = lost ?? {};
+  if (deployment || !lost || over?.epoch !== failed.epoch) return [];
+  const stage = over.stages.find(({ nodeId }) => nodeId === failed.nodeId);
+  if (!stage || stage.state === 'failed') return [];
+  const cause = failureOf(cluster, { ...failed, range: failedRange(over, stage) }, now);
   cluster.reason = cause.text;
   cluster.failure = cause.code;
   backOff(cluster, cause, now);
-  return told(cluster, cause, lost.at);
+  const effects = told(cluster, cause, lost.at);
+  if (!cause.crashed || cluster.requests === 0) return effects;
+  return [{ kind: 'crash-told', why: cause.text }, ...effects];
+}
+
+/** From now on it has failed. @returns its layers, where they had been loaded */
+function failedRange({ plan }: Deployment, stage: DeployedStage): LayerRange | undefined {
+  const hadLoaded = stage.state !== 'loading';
+  stage.state = 'failed';
+  return hadLoaded ? plan.stages.find(({ nodeId }) => nodeId === stage.nodeId)?.range : undefined;
+}
+
+/** Its stages were told nothing, and hold what they held before. */
+export function deployFailed(
+  cluster: Cluster,
+  { nodeId, code, message: text }: { nodeId: string | undefined; code: ErrorCode; message: string },
+  now: number,
+): Effect[] {
+  if (nodeId !== undefined) cluster.mistrust.couldNotLoad(nodeId, now);
+  const fix = ERRORS[code].solve;
+  return lose(cluster, { nodeId, text, code, fix, waitMs: GATHER_MS, isOwnFault: true }, now);
 }
 
 /** @param failed `range` where the stage had been loaded */
@@ -147,6 +168,8 @@ function failureOf(
   const code = isErrorCode(failed.code) ? failed.code : 'internal';
   const name = nameOf(cluster, nodeId);
   cluster.held.delete(nodeId);
+  // its process is gone; who refuses what is not newer keeps what he has
+  if (code !== 'old_epoch') cluster.mayHold.delete(nodeId);
   cluster.mistrust.waysForgiven(nodeId);
   if (!range) cluster.mistrust.couldNotLoad(nodeId, now);
   const isTooOften = range !== undefined && cluster.mistrust.crashed(nodeId, range, now);
@@ -184,11 +207,11 @@ export function silentStage(cluster: Cluster, deployment: Deployment, now: numbe
 
 export function lateDeployment(cluster: Cluster, deployment: Deployment, now: number): Effect[] {
   if (isServing(deployment)) return [];
-  const { loadedAt, since, stages } = deployment;
+  const { loadedAt, loadingSince = Number.POSITIVE_INFINITY, stages } = deployment;
   const late = stages.find(({ state }) => state !== 'linked');
   const isLate =
     loadedAt === undefined
-      ? now - since > DEPLOY_TIMEOUT_MS
+      ? now - loadingSince > DEPLOY_TIMEOUT_MS
       : now - loadedAt > linkTimeoutMs(deployment.plan);
   if (!late || !isLate) return [];
   const what = loadedAt === undefined ? 'load' : 'link';
@@ -213,6 +236,7 @@ function lose(cluster: Cluster, cause: Cause, now: number): Effect[] {
   if (servingSince !== undefined && now - servingSince > PROVEN_MS) cluster.failures = 0;
   backOff(cluster, cause, now);
   const effects = told(cluster, cause, cluster.lost?.at ?? now);
+  if (cluster.lost) cluster.lost.over = deployment;
   if (cluster.requests === 0) return effects;
   return [{ kind: 'suspend-requests', why: cause.text, crashed: cause.crashed ?? false }, ...effects];
 }
@@ -232,7 +256,8 @@ function backOff(
 function told(cluster: Cluster, { nodeId, text, code, fix }: Cause, at: number): Effect[] {
   cluster.incidents += 1;
   const number = cluster.incidents;
-  cluster.lost = { at, incidents: [...(cluster.lost?.incidents ?? []), number].slice(-MAX_OPEN_INCIDENTS) };
+  const incidents = [...(cluster.lost?.incidents ?? []), number].slice(-MAX_OPEN_INCIDENTS);
+  cluster.lost = { ...cluster.lost, at, incidents };
   const node = nodeId === undefined ? undefined : nameOf(cluster, nodeId);
   const { requests } = cluster;
   return [

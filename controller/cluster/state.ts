@@ -47,8 +47,10 @@ export interface Deployment {
   epoch: number;
   plan: Plan;
   stages: DeployedStage[];
-  /** when it was begun, for the deadline */
+  /** when it was begun */
   since: number;
+  /** when its stages began to load, for the deadline; undefined while the files that they need are fetched */
+  loadingSince: number | undefined;
   /** when all its stages had loaded */
   loadedAt: number | undefined;
   servingSince: number | undefined;
@@ -59,6 +61,8 @@ export interface Loss {
   at: number;
   /** numbers of the incidents that tell of it: while stages come up again, more may happen */
   incidents: number[];
+  /** what was lost last; undefined where another model took its place */
+  over?: Deployment | undefined;
 }
 
 /** A plan that served, with its epoch: what an earlier controller with this home had, or this one before a loss. */
@@ -73,7 +77,8 @@ export interface Cluster {
   modelFingerprint: string;
   /** nodes to wait for before the first plan; undefined: whoever is there when nobody new has come for a while */
   readonly wantedNodes: number | undefined;
-  readonly planning: Planning;
+  /** what is wanted of plans; the share of right guesses is that of the model */
+  planning: Planning;
   /** of layers on nodes, by chip; grows while stages report */
   readonly measurements: Measurements;
   /** a plan may take seconds: the same question is not asked twice */
@@ -89,6 +94,8 @@ export interface Cluster {
   nodes: Map<string, KnownNode>;
   /** what each agent has loaded, as far as is known; by node */
   held: Map<string, HeldStage>;
+  /** nodes that were told of a stage and not to end it: also those that never said that it has loaded */
+  readonly mayHold: Set<string>;
   deployment: Deployment | undefined;
   /** the last loss, until the cluster serves again or it is clear that it cannot */
   lost: Loss | undefined;
@@ -138,6 +145,12 @@ export type ClusterInput =
       readLayers: number;
       kvEpoch: KvEpoch;
     }
+  /** the files that a deployment needs are on their way, which takes as long as it takes */
+  | { kind: 'fetching'; epoch: number }
+  /** they are there, and its stages were told to load */
+  | { kind: 'fetched'; epoch: number }
+  /** its stages were told nothing; `nodeId`: where the reason lies, undefined where it lies with no node */
+  | { kind: 'deploy-failed'; epoch: number; nodeId: string | undefined; code: ErrorCode; message: string }
   | { kind: 'stage-progress'; nodeId: string; epoch: number; layers: number; ofLayers: number }
   | { kind: 'stage-linked'; nodeId: string; epoch: number }
   | { kind: 'stage-unlinked'; nodeId: string; epoch: number; hop: 'before' | 'after'; reason: string }
@@ -148,8 +161,8 @@ export type ClusterInput =
   /** `now`: while requests run; otherwise its stage moves away when none has run for a while */
   | { kind: 'drain'; nodeId: string; now: boolean }
   | { kind: 'undrain'; nodeId: string }
-  /** `plan`: what its files were fetched for */
-  | { kind: 'model'; card: ModelCard; modelFingerprint: string; plan: Plan }
+  /** `plan`: what its files were fetched for; `guessYield`: as in Planning */
+  | { kind: 'model'; card: ModelCard; modelFingerprint: string; plan: Plan; guessYield?: number | undefined }
   | { kind: 'tick' };
 
 /** What was seen to go wrong, where, and what is to be done about it by people; `number` counts from 1. */
@@ -195,6 +208,8 @@ export type Effect =
   | { kind: 'undeploy'; epoch: number; nodeId: string }
   /** requests wait from now on; `crashed`: a stage crashed while it computed them */
   | { kind: 'suspend-requests'; why: string; crashed: boolean }
+  /** what they were suspended for was a crash after all, as was told only now */
+  | { kind: 'crash-told'; why: string }
   /** all that wait are sent to the head, with the tokens that they have */
   | { kind: 'resume-requests' }
   | { kind: 'fail-requests'; code: ErrorCode; message: string }
@@ -233,6 +248,7 @@ export function newCluster(options: ClusterOptions): Cluster {
     unlinked: [],
     nodes: new Map(),
     held: new Map(),
+    mayHold: new Set(),
     deployment: undefined,
     lost: undefined,
     previous,
@@ -286,7 +302,8 @@ export function clusterReason(cluster: Cluster): string | null {
   return cluster.reason ?? waiting(cluster);
 }
 
-function loadingReason(cluster: Cluster, { stages }: Deployment): string {
+function loadingReason(cluster: Cluster, { stages, loadingSince }: Deployment): string {
+  if (loadingSince === undefined) return 'the files of the model are brought to their nodes';
   const loaded = stages.filter((stage) => stage.state !== 'loading').length;
   const reading = stages.flatMap(({ nodeId, state, progress }) =>
     state === 'loading' && progress

@@ -6,7 +6,12 @@ import type { Cluster, Effect } from './state.ts';
 /** From now on the cluster's model is this one. What still runs of the old one fails: whoever asks for this has waited. */
 export function modelChosen(
   cluster: Cluster,
-  { card, modelFingerprint, plan }: { card: ModelCard; modelFingerprint: string; plan: Plan },
+  {
+    card,
+    modelFingerprint,
+    plan,
+    guessYield,
+  }: { card: ModelCard; modelFingerprint: string; plan: Plan; guessYield?: number | undefined },
   now: number,
 ): Effect[] {
   const effects: Effect[] = [
@@ -16,16 +21,17 @@ export function modelChosen(
     const message = `${cluster.card.id} was replaced by ${card.id} while this request ran`;
     effects.push({ kind: 'fail-requests', code: 'not_ready', message });
   }
-  for (const [nodeId, { epoch }] of cluster.held) effects.push({ kind: 'undeploy', epoch, nodeId });
-  const { deployment } = cluster;
-  for (const { nodeId } of deployment?.stages ?? []) {
-    // what a stage was told last may be on its way: it is at one of the two
-    if (deployment && cluster.held.get(nodeId)?.epoch !== deployment.epoch)
-      effects.push({ kind: 'undeploy', epoch: deployment.epoch, nodeId });
+  const { held, mayHold } = cluster;
+  for (const nodeId of new Set([...held.keys(), ...mayHold])) {
+    if (!cluster.nodes.get(nodeId)?.connected) continue;
+    effects.push({ kind: 'undeploy', epoch: Math.max(cluster.epoch, held.get(nodeId)?.epoch ?? 0), nodeId });
+    mayHold.delete(nodeId);
   }
-  cluster.held.clear();
+  held.clear();
   cluster.card = card;
   cluster.modelFingerprint = modelFingerprint;
+  // how many guesses are right is the model's, not its user's
+  cluster.planning = { ...cluster.planning, guessYield };
   cluster.deployment = undefined;
   // as after a loss: deployed where its nodes are there, and otherwise kept to where that costs little
   cluster.previous = { epoch: cluster.epoch, plan };

@@ -91,6 +91,11 @@ export class Links {
     }
   }
 
+  /** Whether nodes that have come are being measured, or would be now. */
+  get isMeasuringFirst(): boolean {
+    return this.#quietSince !== undefined && this.#pairs.isPending;
+  }
+
   /** The ways that the present deployment's hops take. */
   setHops(hops: readonly HopPath[]): void {
     const isSame = hops.length === this.#hops.length && hops.every((hop, i) => hop === this.#hops[i]);

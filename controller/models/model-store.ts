@@ -2,7 +2,7 @@
 // here; the agents have the bytes. It must not know HTTP.
 import { isAbsolute } from 'node:path';
 import type { Logger } from 'pino';
-import { EspalierError, isErrorCode } from '../../protocol/errors.ts';
+import { EspalierError } from '../../protocol/errors.ts';
 import type { Credentials } from '../../protocol/identity.ts';
 import { STORE_DESCRIBE_TIMEOUT_MS } from '../../protocol/limits.ts';
 import type { ModelFolder } from '../../protocol/model-folder.ts';
@@ -136,7 +136,7 @@ export class ModelStore {
   /**
    * Resolves when every stage's node holds what it is to load. What is missing is pulled.
    * @param stages of the plan that is to be deployed
-   * @throws EspalierError as a pull fails
+   * @throws EspalierError as a pull fails; NodeFault where one node is to blame
    */
   async ensure(repo: string, stages: readonly PlannedStage[]): Promise<void> {
     const model = await this.find(repo);
@@ -151,10 +151,8 @@ export class ModelStore {
     this.#ensuring.set(repo, job);
     await job.done;
     if (this.#ensuring.get(repo) === job) this.#ensuring.delete(repo);
-    const { failure, state } = job.progress;
-    if (state === 'done') return;
-    if (!failure) throw new EspalierError('not_ready', `the files of ${repo} are not fetched any more`);
-    throw new EspalierError(isErrorCode(failure.code) ? failure.code : 'model_fetch_failed', failure.message);
+    if (job.progress.state === 'done') return;
+    throw job.error ?? new EspalierError('not_ready', `the files of ${repo} are not fetched any more`);
   }
 
   /** Ends a pull; what has come stays, and the next one goes on from there. @throws EspalierError not_found */

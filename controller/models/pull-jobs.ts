@@ -13,6 +13,8 @@ export interface Job {
   pull: Pull | undefined;
   abort: AbortController;
   done: Promise<void>;
+  /** what ended it, where it failed */
+  error: EspalierError | undefined;
   /** whether people see it: a look that finds everything there is no pull */
   isShown: boolean;
 }
@@ -65,6 +67,7 @@ export class PullJobs {
       pull: undefined,
       abort: new AbortController(),
       done: Promise.resolve(),
+      error: undefined,
       isShown,
     };
     this.#jobs.push(job);
@@ -72,8 +75,10 @@ export class PullJobs {
     job.done = task(job).then(
       () => this.#ended(job, 'done'),
       (error) => {
-        const { code, message } = asEspalierError(error);
-        if (!job.abort.signal.aborted) progress.failure = { code, message };
+        if (!job.abort.signal.aborted) {
+          job.error = asEspalierError(error);
+          progress.failure = { code: job.error.code, message: job.error.message };
+        }
         this.#ended(job, job.abort.signal.aborted ? 'cancelled' : 'failed');
       },
     );

@@ -7,12 +7,15 @@ import { DISK_RESERVE_BYTES, PULL_NODE_WAIT_MS } from '../../protocol/limits.ts'
 import { type ModelDescription, type ModelRef, totalBytes } from '../../protocol/models.ts';
 import type { FileSource, StoreWay } from '../../protocol/store.ts';
 import type { NodeNeeds } from './needs.ts';
+import { NodeFault } from './node-fault.ts';
 import { PullMeter } from './pull-meter.ts';
 import { StoreAskFailed, type StoreAsks } from './store-asks.ts';
 import { type Fetch, HUB, spaceShortage, Transfers } from './transfers.ts';
 
 /** Nodes that come and go are looked for this often. */
 const LOOK_MS = 250;
+/** Nodes that need nothing may have what others need: they get this long to say so before the hub is asked. */
+const BYSTANDER_WAIT_MS = 2_000;
 /** Files of one node that are checked at once. */
 const CHECKS_AT_ONCE = 2;
 
@@ -26,6 +29,8 @@ export interface StoreNodes {
   ways(reader: string, giver: string): StoreWay[];
   /** of data from one node to another, measured */
   gbps(giver: string, reader: string): number | undefined;
+  /** does what sends files over the links, while nobody measures them; first measurements come before it */
+  whileFetching<T>(task: () => Promise<T>, signal: AbortSignal): Promise<T>;
 }
 
 export interface PullOptions {
@@ -49,6 +54,8 @@ export class Pull {
   readonly #transfers: Transfers;
   /** nodes whose files are known since they were last connected */
   readonly #known = new Set<string>();
+  /** nodes that are asked what they have */
+  readonly #asked = new Map<string, Promise<void>>();
   readonly #space = new Map<string, { freeBytes: number; folder: string }>();
   readonly #goneSince = new Map<string, number>();
   /** ends what still runs when the pull has ended */
@@ -75,13 +82,21 @@ export class Pull {
     return this.#transfers;
   }
 
-  /** @throws EspalierError disk_full before anything is fetched, and what ended it; the signal's reason */
+  /**
+   * @throws EspalierError disk_full before anything is fetched, and what ended it; NodeFault where one node is to blame; the
+   *   signal's reason
+   */
   async run(): Promise<void> {
     try {
-      await this.#meetNodes();
+      this.#meetNodes();
+      const bystanders = this.#answers((nodeId) => !this.#isConcerned(nodeId));
+      await this.#answers((nodeId) => this.#isConcerned(nodeId));
+      await Promise.race([bystanders, delay(BYSTANDER_WAIT_MS)]);
+      if (this.#failure) throw this.#failure;
       if (this.#options.verifies) await this.#verifyAll();
       this.#assertSpace();
-      await this.#untilDone();
+      if (this.#transfers.isDone) return;
+      await this.#nodes.whileFetching(() => this.#untilDone(), this.#signal);
     } finally {
       this.#over.abort(new EspalierError('not_ready', 'the pull has ended'));
     }
@@ -90,7 +105,7 @@ export class Pull {
   async #untilDone(): Promise<void> {
     while (!this.#transfers.isDone) {
       this.#options.signal.throwIfAborted();
-      await this.#meetNodes();
+      this.#meetNodes();
       for (const fetch of this.#transfers.next(performance.now())) void this.#fetch(fetch);
       this.#lookForDeadEnds();
       if (this.#failure) throw this.#failure;
@@ -99,36 +114,52 @@ export class Pull {
     }
   }
 
-  /** Asks every node that has come what it has, and gives up on those that stay away. */
-  async #meetNodes(): Promise<void> {
+  /** Asks every node that has come what it has, and gives up on those that stay away. Waits for nobody. */
+  #meetNodes(): void {
     const connected = this.#nodes.connected();
     for (const nodeId of this.#known) if (!connected.some(({ id }) => id === nodeId)) this.#forget(nodeId);
-    const { model } = this.#options;
-    await Promise.all(
-      connected
-        .filter(({ id }) => !this.#known.has(id))
-        .map(async ({ id }) => {
-          try {
-            const { files } = model;
-            const question = { kind: 'store-holds', model: refOf(model), files } as const;
-            const held = await this.#nodes.asks.ask(id, question, 'store-held', { signal: this.#signal });
-            this.#known.add(id);
-            this.#space.set(id, held);
-            this.#transfers.nodeConnected(id, held);
-          } catch (error) {
-            if (!(error instanceof StoreAskFailed)) throw error;
-            if (!error.isLost) this.#failure ??= error.toEspalierError(this.#nodes.nameOf(id));
-          }
-        }),
-    );
+    for (const { id } of connected) {
+      if (this.#known.has(id) || this.#asked.has(id)) continue;
+      const answer = this.#meet(id).finally(() => {
+        this.#asked.delete(id);
+        this.#wake.resolve();
+      });
+      this.#asked.set(id, answer);
+    }
     const now = performance.now();
     for (const { nodeId } of this.#options.needs) {
       if (this.#known.has(nodeId)) this.#goneSince.delete(nodeId);
       else if (now - (this.#goneSince.get(nodeId) ?? now) > PULL_NODE_WAIT_MS) {
         const message = `${this.#nodes.nameOf(nodeId)} went while the model was pulled, and was not back within ${PULL_NODE_WAIT_MS / 60_000} minutes`;
-        this.#failure ??= new EspalierError('model_fetch_failed', message);
+        this.#failure ??= new NodeFault(nodeId, 'model_fetch_failed', message);
       } else if (!this.#goneSince.has(nodeId)) this.#goneSince.set(nodeId, now);
     }
+  }
+
+  async #meet(nodeId: string): Promise<void> {
+    const { model } = this.#options;
+    const question = { kind: 'store-holds', model: refOf(model), files: model.files } as const;
+    try {
+      const held = await this.#nodes.asks.ask(nodeId, question, 'store-held', { signal: this.#signal });
+      this.#known.add(nodeId);
+      this.#space.set(nodeId, held);
+      this.#transfers.nodeConnected(nodeId, held);
+    } catch (error) {
+      // the pull has ended, the node is gone, or it would only have given
+      if (!(error instanceof StoreAskFailed) || error.isLost || !this.#isConcerned(nodeId)) return;
+      const { code, message } = error.toEspalierError(this.#nodes.nameOf(nodeId));
+      this.#failure ??= new NodeFault(nodeId, code, message);
+    }
+  }
+
+  /** Resolves when those of the nodes that are being asked have answered, or are gone. */
+  async #answers(of: (nodeId: string) => boolean): Promise<void> {
+    await Promise.all([...this.#asked].flatMap(([nodeId, answer]) => (of(nodeId) ? answer : [])));
+  }
+
+  /** Whether it is to hold something of the model. */
+  #isConcerned(wanted: string): boolean {
+    return this.#options.needs.some(({ nodeId }) => nodeId === wanted);
   }
 
   #forget(nodeId: string): void {
@@ -175,6 +206,7 @@ export class Pull {
   #assertSpace(): void {
     const { needs, reserveBytes = DISK_RESERVE_BYTES, onFetching } = this.#options;
     const shortages: string[] = [];
+    let shortNode: string | undefined;
     for (const { nodeId } of needs) {
       const missing = this.#transfers.missing(nodeId);
       const space = this.#space.get(nodeId);
@@ -184,9 +216,11 @@ export class Pull {
       const bytes = totalBytes(missing) - parts;
       const name = this.#nodes.nameOf(nodeId);
       const short = spaceShortage(name, bytes, space.freeBytes, reserveBytes, space.folder);
-      if (short !== undefined) shortages.push(short);
+      if (short === undefined) continue;
+      shortages.push(short);
+      shortNode ??= nodeId;
     }
-    if (shortages.length > 0) throw new EspalierError('disk_full', shortages.join('; '));
+    if (shortNode !== undefined) throw new NodeFault(shortNode, 'disk_full', shortages.join('; '));
   }
 
   async #fetch(fetch: Fetch): Promise<void> {
@@ -221,7 +255,10 @@ export class Pull {
     const failure = this.#transfers.failed(nodeId, file.path, error, performance.now());
     if (failure) {
       const code = isErrorCode(failure.code) ? failure.code : 'internal';
-      this.#failure ??= new EspalierError(code, `${this.#nodes.nameOf(nodeId)}: ${failure.message}`);
+      const message = `${this.#nodes.nameOf(nodeId)}: ${failure.message}`;
+      // what a hub refuses it refuses to all
+      const isOfNode = code === 'disk_full' || code === 'home_not_writable';
+      this.#failure ??= isOfNode ? new NodeFault(nodeId, code, message) : new EspalierError(code, message);
     } else if (error.code === 'model_file_damaged') {
       // as it came it was wrong: is it wrong there?
       void this.#check(from, this.#options.model, file).catch(() => undefined);
@@ -240,7 +277,9 @@ export class Pull {
   #lookForDeadEnds(): void {
     if (this.#transfers.running.length > 0) return;
     const [path] = this.#transfers.unobtainable;
-    const isSomebodyAway = this.#options.needs.some(({ nodeId }) => !this.#known.has(nodeId));
+    // who is still to answer may have it
+    const isSomebodyAway =
+      this.#asked.size > 0 || this.#options.needs.some(({ nodeId }) => !this.#known.has(nodeId));
     if (path === undefined || isSomebodyAway) return;
     const message = `no connected node holds ${path} of ${this.#options.model.repo}, and no hub has it`;
     this.#failure ??= new EspalierError('model_file_missing', message);

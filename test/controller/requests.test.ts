@@ -172,6 +172,24 @@ test('a request under which a stage crashes again and again without a token ends
   assert.equal(sent.length, 5);
 });
 
+test('a crash that is told after the loss counts once, for those that the first stage had taken up', async () => {
+  const { requests, sent, state } = setUp();
+  const answer = collect(requests.generate(WANTED, new AbortController().signal));
+  const requestId = sent[0]?.requestId ?? '';
+  for (let crash = 0; crash < 3; crash++) {
+    if (crash > 0) requests.resumeAll();
+    requests.admit([requestId]);
+    state.readiness = 'recovering';
+    requests.suspendAll('the hop from a to b is lost', false);
+    requests.noteCrash('b crashed');
+    // another one of the same deployment, and one while nothing was computed
+    requests.noteCrash('c crashed');
+    requests.suspendAll('b crashed while it loaded', true);
+    assert.equal(sent.length, crash + 1);
+  }
+  await assert.rejects(answer, { code: 'engine_failed', message: /crashed 3 times in a row .*: b crashed$/ });
+});
+
 test('who only waited for a turn is not to blame for what crashed meanwhile', async () => {
   const { requests, sent } = setUp();
   const running = collect(requests.generate(WANTED, new AbortController().signal));

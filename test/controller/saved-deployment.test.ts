@@ -36,6 +36,8 @@ test('it is found again for the same question, and for no other one', async (t) 
   for (const other of [
     { ...asked, modelFingerprint: 'f2' },
     { ...asked, wantedNodes: 3 },
+    // the first stage has less room beside a draft
+    { ...asked, draftBytes: 1e9 },
     { ...asked, planning: { ...planning, layers: [4, 8] } },
   ]) {
     assert.equal(await new DeploymentStore(home, other, log).read(), undefined);

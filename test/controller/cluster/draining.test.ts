@@ -1,7 +1,7 @@
 // Nodes that somebody wants for something else, by transcripts: events in, effects out.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { clusterState } from '../../../controller/cluster/state.ts';
+import { clusterReason, clusterState } from '../../../controller/cluster/state.ts';
 import { cardWith } from '../planner/support.ts';
 import { GIB, Story } from './story.ts';
 
@@ -48,6 +48,22 @@ describe('draining', () => {
     story.bringUp('a', 'c');
     assert.deepEqual(drain(story, 'c'), []);
     assert.deepEqual(story.wait(5_000), []);
+  });
+
+  test('a node that is drained before the first plan is there all the same: the others are planned', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.join('a');
+    drain(story, 'a');
+    assert.deepEqual(story.join('b'), ['deploy 1: id-b 0-12']);
+  });
+
+  test('where all are drained before the first plan, that is said', () => {
+    const story = new Story({ wantedNodes: 1 });
+    story.cluster.planNotBefore = 1_000;
+    story.join('a');
+    drain(story, 'a');
+    assert.deepEqual(story.wait(1_000), []);
+    assert.match(clusterReason(story.cluster) ?? '', /drained/);
   });
 
   test('given back, it is used again when nobody is disturbed', () => {

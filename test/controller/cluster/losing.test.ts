@@ -85,7 +85,8 @@ describe('losing', () => {
         'suspend-requests',
         `incident ${begun}`,
       ]);
-      assert.deepEqual(story.fail('b'), [`incident ${begun + 1}`]);
+      assert.deepEqual(story.fail('b'), ['crash-told', `incident ${begun + 1}`]);
+      assert.deepEqual(story.fail('b'), [], 'it crashed once');
       assert.deepEqual(story.fail('b', story.cluster.epoch - 1), [], 'of an epoch before');
       assert.match(story.told.at(-1) ?? '', /^b: it crashed/);
       const stages = story.wait(2_000).join();
@@ -324,6 +325,30 @@ describe('losing', () => {
     assert.deepEqual(story.wait(1_000), ['deploy 4: id-a 0-12']);
     assert.deepEqual(story.bringUp('a'), ['save 4', 'incident 3 over: serving']);
     assert.deepEqual(story.wait(50_000), [], 'no loop');
+  });
+
+  test('a node that was told to load and never said that it had frees its memory, too', () => {
+    const story = new Story();
+    for (const name of ['a', 'b', 'c']) story.join(name);
+    assert.deepEqual(story.wait(3_100), ['deploy 1: id-a 0-4, id-b 4-8, id-c 8-12']);
+    story.loaded('a');
+    story.lose('b');
+    const lines = story.tell({ kind: 'drain', nodeId: 'id-c', now: false });
+    assert.deepEqual(lines, ['undeploy 1 on id-c', 'deploy 2: id-a 0-12']);
+  });
+
+  test('a node is told to end what it was told of last, whatever it had loaded before', () => {
+    const story = new Story({ wantedNodes: 2 });
+    story.serve('a', 'b');
+    story.join('c');
+    story.lose('b');
+    assert.deepEqual(story.wait(10), ['deploy 2: id-a 0-6, id-c 6-12']);
+    // of the second deployment it has not loaded its part when the third does without it
+    assert.equal(story.held('a').epoch, 1);
+    story.lose('c');
+    story.tell({ kind: 'drain', nodeId: 'id-a', now: false });
+    const lines = story.join('b', { bootId: 'boot-2' });
+    assert.deepEqual(lines, ['undeploy 2 on id-a', 'deploy 3: id-b 0-12']);
   });
 
   test('a linked stage that says nothing any more ends the deployment, with the node named', () => {
