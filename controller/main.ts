@@ -96,17 +96,17 @@ export async function startController(options: ControllerOptions): Promise<Runni
     status,
     history: () => core.history(),
     operate: {
-      drain: (nodeId, now) => core.drain(nodeId, now),
-      undrain: (nodeId) => core.undrain(nodeId),
-      cancel: (requestId) => core.cancel(requestId),
+      drain: (nodeId, now) => core.operations.drain(nodeId, now),
+      undrain: (nodeId) => core.operations.undrain(nodeId),
+      cancel: (requestId) => core.operations.cancel(requestId),
     },
     trace: (steps) => core.trace(steps),
     plan: () => core.plan(),
     incidents: () => incidents.report,
-    doctor: () => core.doctor(),
+    doctor: () => core.doctor.report(),
     pairing: () => core.pairing.report(),
-    pair: (node, code) => core.pair(node, code),
-    unpair: (node) => core.unpair(node),
+    pair: (node, code) => core.operations.pair(node, code),
+    unpair: (node) => core.operations.unpair(node),
     links: () => core.links.report(),
     measureLinks: () => {
       core.links.measureAgain();

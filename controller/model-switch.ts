@@ -122,7 +122,8 @@ export class ModelSwitch {
       nodes: core.storeNodes,
       shelf,
       credentials,
-      planFor: (card, before) => core.planInForce(card.id) ?? core.planFor(card, before, this.#usualYield),
+      planFor: (card, before) =>
+        core.plans.inForce(card.id) ?? core.plans.planFor(card, before, this.#usualYield),
       inUse: () => this.#switchingTo ?? this.#current.card.id,
       reserveBytes,
       note: (level, text, fix) => core.note(level, text, fix),
@@ -157,8 +158,8 @@ export class ModelSwitch {
   async catalogue(): Promise<CatalogueReport> {
     const { core } = this.#options;
     const models = await catalogue({
-      requestFor: (card) => core.planRequestFor(card, this.#usualYield),
-      planFor: (card) => core.planFor(card, undefined, this.#usualYield),
+      requestFor: (card) => core.plans.requestFor(card, this.#usualYield),
+      planFor: (card) => core.plans.planFor(card, undefined, this.#usualYield),
     });
     return { models, nodes: core.storeNodes.connected().length };
   }
@@ -258,7 +259,7 @@ export class ModelSwitch {
   /** What is deployed stays as it is; what was pulled is deployed as it was pulled for, where that is no worse by much. */
   async #planFor({ card, guessYield }: Target): Promise<Plan> {
     const { core } = this.#options;
-    return core.planInForce(card.id) ?? core.planFor(card, this.store.planOf(card.id), guessYield);
+    return core.plans.inForce(card.id) ?? core.plans.planFor(card, this.store.planOf(card.id), guessYield);
   }
 
   /** @returns the plan to deploy, whose files are there. @throws EspalierError as a pull fails, not_enough_nodes */
@@ -266,7 +267,7 @@ export class ModelSwitch {
     if (!shelved) return first;
     return fetchedPlan(first, {
       fetch: (plan) => this.store.ensure(shelved.repo, plan.stages),
-      planAgain: (before) => this.#options.core.planFor(card, before, guessYield),
+      planAgain: (before) => this.#options.core.plans.planFor(card, before, guessYield),
     });
   }
 
@@ -312,7 +313,7 @@ export class ModelSwitch {
     const { core } = this.#options;
     const isSame = card.id === this.#current.card.id;
     const bytes = plan.stages.map(({ weightBytes }) => weightBytes);
-    const placed = placePlan(card, plan, core.planRequestFor(card).nodes);
+    const placed = placePlan(card, plan, core.plans.requestFor(card).nodes);
     return {
       model: card.id,
       replaces: isSame ? null : this.#current.card.id,
