@@ -3,8 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { WebSocket } from 'ws';
-import { type ControlCommand, ControlEvent } from '../protocol/control.ts';
-import type { NodeCheck } from '../protocol/doctor.ts';
+import type { ControlCommand } from '../protocol/control.ts';
 import type { MachineFacts } from '../protocol/facts.ts';
 import { type Fingerprint, type Identity, idOf } from '../protocol/identity.ts';
 import {
@@ -12,23 +11,19 @@ import {
   HEARTBEAT_MS,
   HELLO_TIMEOUT_MS,
   LEASE_MS,
-  MAX_CANDIDATES,
   MAX_COMMAND_BACKLOG_BYTES,
   MAX_CONTROL_MESSAGE_BYTES,
-  MAX_DIALS,
-  MAX_STRANGER_DIALS,
 } from '../protocol/limits.ts';
 import { formatHostPort, type HostPort, type NodeFacts } from '../protocol/node.ts';
 import { CONTROL_SOCKET_PATH } from '../protocol/pairing.ts';
-import type { ProbeEvent } from '../protocol/probe.ts';
-import type { EngineState } from '../protocol/ranks.ts';
 import { answers } from '../protocol/socket-alive.ts';
 import type { HeldStage } from '../protocol/stage.ts';
-import type { StoreEvent } from '../protocol/store.ts';
 import { type Dialled, dialTls, NoTls } from '../protocol/tls.ts';
-import { ESPALIER_VERSION, PROTOCOL_VERSION, versionMismatch } from '../protocol/version.ts';
+import { ESPALIER_VERSION, PROTOCOL_VERSION } from '../protocol/version.ts';
 import type { Candidate } from './adverts.ts';
 import { openAgentSocket } from './agent-socket.ts';
+import { passOn, readWord, unknownMessage, type WordsListener } from './agent-words.ts';
+import { DialQueue } from './dial-queue.ts';
 import type { Pairing } from './trust/pairing.ts';
 
 /** A candidate that did not answer or was refused is tried again after this long. */
@@ -37,12 +32,7 @@ const REFUSED_RETRY_MS = 10_000;
 /** A dismissed node's connection may take this long to close in good order. */
 const GOODBYE_MS = 500;
 
-export type StageEvent = Exclude<
-  ControlEvent,
-  { kind: 'hello' | 'refused' | 'facts' | 'load' | 'check' | 'engine' } | ProbeEvent | StoreEvent
->;
-
-export interface NodesListener {
+export interface NodesListener extends WordsListener {
   /** @param held what it has loaded */
   onConnected(
     facts: NodeFacts,
@@ -54,13 +44,6 @@ export interface NodesListener {
   onMachine(nodeId: string, machine: MachineFacts): void;
   /** @param isSilent its lease is over, rather than its connection closed */
   onLost(nodeId: string, reason: string, isSilent: boolean): void;
-  /** what it has of MLX Distributed, whenever that changes */
-  onEngine(nodeId: string, engine: EngineState): void;
-  onEvent(nodeId: string, event: StageEvent): void;
-  /** what a node found when it checked itself; null when it cannot be read */
-  onCheck(nodeId: string, check: NodeCheck | null): void;
-  onProbe(nodeId: string, event: ProbeEvent): void;
-  onStore?(nodeId: string, event: StoreEvent): void;
   /** a node that is there but will not work with this controller */
   onRefused(address: HostPort, message: string): void;
 }
@@ -84,11 +67,9 @@ export class Nodes {
   readonly #listener: NodesListener;
   readonly #log: Logger;
   readonly #connections = new Map<string, Connection>();
-  /** candidates that are being dialled, or rest until a time; whoever rests for longest is first */
-  readonly #resting = new Map<string, number>();
+  readonly #dials: DialQueue;
   /** which start of which node answered at a listed address */
   readonly #answeredAt = new Map<string, string>();
-  #dialling = 0;
   #heartbeat: NodeJS.Timeout | undefined;
   #lastBeat = 0;
   #stopped = false;
@@ -99,48 +80,22 @@ export class Nodes {
     this.#cluster = cluster;
     this.#listener = listener;
     this.#log = log;
+    this.#dials = new DialQueue(REFUSED_RETRY_MS, log);
   }
 
   /** Connects to a candidate unless it is connected, being dialled or resting. */
   consider(candidate: Candidate): void {
     if (this.#stopped) return;
     this.#heartbeat ??= setInterval(() => this.#beat(), HEARTBEAT_MS);
-    const isResting = (this.#resting.get(candidate.key) ?? 0) > performance.now();
-    if (isResting || this.#isConnected(candidate)) return;
-    if (!this.#mayDial(candidate)) return;
-    this.#resting.set(candidate.key, Number.POSITIVE_INFINITY);
-    this.#dialling += 1;
-    this.#dial(candidate)
-      .catch((error) => {
-        this.#log.error({ candidate: candidate.key, error: String(error) }, 'an address cannot be dialled');
-        return REFUSED_RETRY_MS;
-      })
-      .then((retryMs) => {
-        this.#dialling -= 1;
-        this.#rest(candidate.key, performance.now() + retryMs);
-      });
+    if (this.#dials.isResting(candidate.key) || this.#isConnected(candidate)) return;
+    const { nodeId, foundBy } = candidate;
+    const isOwn = foundBy === 'address' || this.#pairing.fingerprintOf(nodeId ?? '') !== undefined;
+    this.#dials.dial(candidate.key, isOwn, () => this.#dial(candidate));
   }
 
   /** Candidates that are remembered. */
   get candidateCount(): number {
-    return this.#resting.size;
-  }
-
-  /** Who floods the network with adverts keeps those waiting that nobody knows yet, and not the cluster's own nodes. */
-  #mayDial({ nodeId, foundBy }: Candidate): boolean {
-    const isOwn = foundBy === 'address' || this.#pairing.fingerprintOf(nodeId ?? '') !== undefined;
-    return this.#dialling < (isOwn ? MAX_DIALS : MAX_STRANGER_DIALS);
-  }
-
-  #rest(key: string, until: number): void {
-    this.#resting.delete(key);
-    this.#resting.set(key, until);
-    if (this.#resting.size <= MAX_CANDIDATES) return;
-    for (const [oldest, time] of this.#resting) {
-      if (!Number.isFinite(time)) continue; // is being dialled, and of those there are few
-      this.#resting.delete(oldest);
-      return;
-    }
+    return this.#dials.size;
   }
 
   send(nodeId: string, command: ControlCommand): void {
@@ -170,7 +125,7 @@ export class Nodes {
 
   /** What rests is tried again at once. */
   hurry(): void {
-    for (const [key, until] of this.#resting) if (Number.isFinite(until)) this.#resting.delete(key);
+    this.#dials.hurry();
   }
 
   stop(): void {
@@ -284,7 +239,7 @@ export class Nodes {
         if (connection) this.#lost(connection, lastError, false);
       });
       socket.on('message', (data) => {
-        const event = parse(data.toString());
+        const event = readWord(data.toString());
         if (!event) return refuse(unknownMessage(data.toString()));
         if (event.kind === 'refused') {
           if (event.code === 'not_paired') this.#pairing.stray(fingerprint);
@@ -317,11 +272,7 @@ export class Nodes {
             if (!event.facts) this.#log.warn({ node: connection.facts.name }, 'its facts cannot be read');
             this.#takeMachine(connection, event.facts);
           } else if (event.kind === 'load') this.#takeLoad(connection, event.load);
-          else if (event.kind === 'check') this.#listener.onCheck(connection.facts.id, event.check);
-          else if (event.kind === 'engine') this.#listener.onEngine(connection.facts.id, event.engine);
-          else if (isProbe(event)) this.#listener.onProbe(connection.facts.id, event);
-          else if (isStore(event)) this.#listener.onStore?.(connection.facts.id, event);
-          else this.#listener.onEvent(connection.facts.id, event);
+          else passOn(this.#listener, connection.facts.id, event);
         }
       });
     });
@@ -388,36 +339,6 @@ export class Nodes {
   }
 }
 
-type AfterHello = StageEvent | ProbeEvent | StoreEvent;
-
-function isStore(event: AfterHello): event is StoreEvent {
-  return event.kind.startsWith('store-');
-}
-
-function isProbe(event: AfterHello): event is ProbeEvent {
-  return event.kind.startsWith('probe-');
-}
-
 function startOf(facts: NodeFacts): string {
   return `${facts.id}/${facts.bootId}`;
-}
-
-function parse(text: string): ControlEvent | undefined {
-  try {
-    return ControlEvent.safeParse(JSON.parse(text)).data;
-  } catch {
-    return undefined;
-  }
-}
-
-/** An agent of another version may say hello in words that are not known here: then its protocol number explains. */
-function unknownMessage(text: string): string {
-  const protocol = /"protocol":(\d+)/.exec(text)?.[1];
-  const mismatch = protocol
-    ? versionMismatch(
-        { who: 'this controller', protocol: PROTOCOL_VERSION },
-        { who: 'the node', protocol: Number(protocol) },
-      )
-    : undefined;
-  return mismatch ?? 'the node sent a message that is not known here';
 }

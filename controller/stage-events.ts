@@ -2,11 +2,11 @@
 // to its heart. It decides nothing.
 import { headStage } from '../protocol/plan.ts';
 import type { StageStats } from '../protocol/stage.ts';
+import type { StageEvent } from './agent-words.ts';
 import type { Cluster, ClusterInput } from './cluster/state.ts';
 import type { GuessCounts } from './guess-counts.ts';
 import type { History } from './history.ts';
 import type { MeasurementStore } from './measurement-store.ts';
-import type { StageEvent } from './nodes.ts';
 import type { Requests } from './requests.ts';
 import type { TraceCollector } from './trace/collector.ts';
 
