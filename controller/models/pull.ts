@@ -16,6 +16,8 @@ import { type Fetch, HUB, spaceShortage, Transfers } from './transfers.ts';
 const LOOK_MS = 250;
 /** Nodes that need nothing may have what others need: they get this long to say so before the hub is asked. */
 const BYSTANDER_WAIT_MS = 2_000;
+/** One of them that could not say it is asked again after this long. */
+const BYSTANDER_REST_MS = 10_000;
 /** Files of one node that are checked at once. */
 const CHECKS_AT_ONCE = 2;
 
@@ -56,6 +58,8 @@ export class Pull {
   readonly #known = new Set<string>();
   /** nodes that are asked what they have */
   readonly #asked = new Map<string, Promise<void>>();
+  /** nodes without a part that could not answer: not waited for, and asked again from a time on */
+  readonly #silent = new Map<string, number>();
   readonly #space = new Map<string, { freeBytes: number; folder: string }>();
   readonly #goneSince = new Map<string, number>();
   /** ends what still runs when the pull has ended */
@@ -91,7 +95,7 @@ export class Pull {
       this.#meetNodes();
       const bystanders = this.#answers((nodeId) => !this.#isConcerned(nodeId));
       await this.#answers((nodeId) => this.#isConcerned(nodeId));
-      await Promise.race([bystanders, delay(BYSTANDER_WAIT_MS)]);
+      if (!this.#transfers.isDone) await Promise.race([bystanders, delay(BYSTANDER_WAIT_MS)]);
       if (this.#failure) throw this.#failure;
       if (this.#options.verifies) await this.#verifyAll();
       this.#assertSpace();
@@ -120,6 +124,7 @@ export class Pull {
     for (const nodeId of this.#known) if (!connected.some(({ id }) => id === nodeId)) this.#forget(nodeId);
     for (const { id } of connected) {
       if (this.#known.has(id) || this.#asked.has(id)) continue;
+      if ((this.#silent.get(id) ?? 0) > performance.now()) continue;
       const answer = this.#meet(id).finally(() => {
         this.#asked.delete(id);
         this.#wake.resolve();
@@ -142,9 +147,11 @@ export class Pull {
     try {
       const held = await this.#nodes.asks.ask(nodeId, question, 'store-held', { signal: this.#signal });
       this.#known.add(nodeId);
+      this.#silent.delete(nodeId);
       this.#space.set(nodeId, held);
       this.#transfers.nodeConnected(nodeId, held);
     } catch (error) {
+      if (!this.#isConcerned(nodeId)) this.#silent.set(nodeId, performance.now() + BYSTANDER_REST_MS);
       // the pull has ended, the node is gone, or it would only have given
       if (!(error instanceof StoreAskFailed) || error.isLost || !this.#isConcerned(nodeId)) return;
       const { code, message } = error.toEspalierError(this.#nodes.nameOf(nodeId));
@@ -279,7 +286,8 @@ export class Pull {
     const [path] = this.#transfers.unobtainable;
     // who is still to answer may have it
     const isSomebodyAway =
-      this.#asked.size > 0 || this.#options.needs.some(({ nodeId }) => !this.#known.has(nodeId));
+      [...this.#asked.keys()].some((nodeId) => !this.#silent.has(nodeId)) ||
+      this.#options.needs.some(({ nodeId }) => !this.#known.has(nodeId));
     if (path === undefined || isSomebodyAway) return;
     const message = `no connected node holds ${path} of ${this.#options.model.repo}, and no hub has it`;
     this.#failure ??= new EspalierError('model_file_missing', message);

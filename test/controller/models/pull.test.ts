@@ -92,6 +92,19 @@ test('where there is no hub, a node that is slow to say that it has the file is 
   assert.ok(asked.includes('a store-fetch from node'), asked.join('; '));
 });
 
+test('where there is no hub, a node that cannot say what it has is not waited for', async () => {
+  const { asked, pull } = setUp(
+    ['a', 'b'],
+    (id, question) => {
+      if (id === 'a') return holds(question) ? EMPTY : DONE;
+      return { kind: 'store-failed', code: 'internal', message: 'its folder cannot be read' };
+    },
+    { hasHub: false },
+  );
+  await assert.rejects(pull.run(), { code: 'model_file_missing', message: /^no connected node holds/ });
+  assert.deepEqual(asked.slice(0, 2), ['a store-holds', 'b store-holds']);
+});
+
 test("what a node has no room for is its fault, and what the hub refuses is no node's", async () => {
   const isFaultOf = (nodeId: string, code: string) => (error: EspalierError) =>
     error instanceof NodeFault && error.nodeId === nodeId && error.code === code;
