@@ -38,7 +38,12 @@ export function lockHome(home: string, role: Role): void {
 
 /** The process that has a home; undefined when none does. */
 export function holderOf(home: string, role: Role): number | undefined {
-  const [pid, start] = readText(pathOf(home, role))?.split('\n') ?? [];
+  return livingOf(pathOf(home, role));
+}
+
+/** The process that wrote a file with its number, where it still runs. */
+function livingOf(path: string): number | undefined {
+  const [pid, start] = readText(path)?.split('\n') ?? [];
   const holder = Number(pid);
   if (!Number.isInteger(holder) || holder <= 0 || !isAlive(holder)) return undefined;
   // its number may belong to another program by now, after a restart of the machine above all
@@ -59,7 +64,8 @@ function inUse(home: string, who: string): EspalierError {
 
 function isAbandoned(mark: string): boolean {
   const stats = statSync(mark, { throwIfNoEntry: false });
-  return stats !== undefined && Date.now() - stats.mtimeMs > TAKEOVER_MS;
+  if (!stats) return false;
+  return livingOf(mark) === undefined || Date.now() - stats.mtimeMs > TAKEOVER_MS;
 }
 
 function pathOf(home: string, role: Role): string {

@@ -79,3 +79,19 @@ test('a process of which the system does not say when it began is taken to be th
   assert.equal(holderOf(home, 'agent'), process.ppid);
   assert.throws(() => lockHome(home, 'agent'), { code: 'home_in_use' });
 });
+
+test('whoever was killed while it took a home over holds up nobody; who still does so is not disturbed', () => {
+  const home = tempHome();
+  mkdirSync(home);
+  writeFileSync(join(home, 'agent.pid'), `${process.ppid}\nin another life\n`);
+  const mark = join(home, 'agent.pid.takeover');
+  // of a process that runs, as far as anybody can tell
+  writeFileSync(mark, `${process.ppid}\n\n`);
+  assert.throws(() => lockHome(home, 'agent'), {
+    code: 'home_in_use',
+    message: /another process that is starting/,
+  });
+  writeFileSync(mark, `${process.ppid}\nin another life\n`);
+  lockHome(home, 'agent');
+  assert.equal(holderOf(home, 'agent'), process.pid);
+});
