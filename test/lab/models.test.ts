@@ -16,7 +16,7 @@ describe('a model for six Macs', { skip: tooLong || (await skipLab()) }, () => {
   let scene: HubScene;
   before(
     async () => {
-      scene = await HubScene.up({ macs: MACS, shards: 12, modelBytes: 240_000_000, hubGbps: 0.03 });
+      scene = await HubScene.up({ macs: MACS, shards: 12, modelBytes: 240_000_000, hubGbps: 0.05 });
     },
     { timeout: TIMEOUT_MS },
   );
