@@ -5,10 +5,11 @@ import type { GenerateRequest } from '../protocol/generate.ts';
 import { MAX_SESSIONS } from '../protocol/limits.ts';
 import type { ModelRef } from '../protocol/models.ts';
 import type { HostPort } from '../protocol/node.ts';
-import { headStage, type ModelCard, type Plan, type PlannedStage } from '../protocol/plan.ts';
+import { headStage, type ModelCard, type Plan } from '../protocol/plan.ts';
 import type { RankLaunch } from '../protocol/ranks.ts';
 import type { SpeculationSpec } from '../protocol/speculation.ts';
 import { rankPlace } from './mlx-distributed/ranks.ts';
+import type { PlanOfFiles } from './models/needs.ts';
 import type { Nodes } from './nodes.ts';
 
 /** Tokens of one prefill chunk, where a prompt is alone: shorter ones unpack each expert for too few tokens. */
@@ -25,8 +26,8 @@ export interface ModelPlace {
   /** of the nodes' stores */
   stored?: {
     ref: ModelRef;
-    /** resolves when the nodes of these stages hold their files; @throws EspalierError */
-    ensure(stages: readonly PlannedStage[]): Promise<void>;
+    /** resolves when the nodes of a plan hold their files; @throws EspalierError */
+    ensure(plan: PlanOfFiles): Promise<void>;
   };
 }
 
@@ -81,7 +82,7 @@ export class Deployer {
     const { stored } = this.#model;
     if (stored) {
       listener.onFetching();
-      await stored.ensure(plan.stages);
+      await stored.ensure(plan);
       // it was lost, or another plan was made, meanwhile
       if (!listener.isWanted()) return;
     }

@@ -7,7 +7,7 @@ import { MAX_SESSIONS } from '../protocol/limits.ts';
 import { createLog } from '../protocol/log.ts';
 import { openModelFolder } from '../protocol/model-folder.ts';
 import type { PullProgress } from '../protocol/models.ts';
-import { DEFAULT_PLANNING, type PlannedStage } from '../protocol/plan.ts';
+import { DEFAULT_PLANNING } from '../protocol/plan.ts';
 import { DEFAULT_SPECULATION } from '../protocol/speculation.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
 import { Access, isLoopback } from './api/access.ts';
@@ -20,6 +20,7 @@ import type { SpeculationWish } from './draft-model.ts';
 import { Incidents } from './incidents.ts';
 import { MeasurementStore } from './measurement-store.ts';
 import { loadModel, type ModelInUse, ModelSwitch, ofAnyModel } from './model-switch.ts';
+import type { PlanOfFiles } from './models/needs.ts';
 import { Shelf } from './models/shelf.ts';
 import { DeploymentStore } from './saved-deployment.ts';
 import type { TokenSource } from './token-source.ts';
@@ -53,8 +54,8 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const nodePins = NodePins.open(options.home);
   const tokens = new JoinTokens(options.home, identity.fingerprint);
   const shelf = new Shelf(options.home);
-  const { current, folder } = await firstModels(options, shelf, (repo, stages) =>
-    models.store.ensure(repo, stages),
+  const { current, folder } = await firstModels(options, shelf, (repo, plan) =>
+    models.store.ensure(repo, plan),
   );
   const { card, place, note } = current;
   if (note !== undefined) log.warn(note);
@@ -157,7 +158,7 @@ async function firstModels(
     return { current: folder, folder };
   }
   const { repo, commit } = shelved;
-  const stored = { ref: { repo, commit }, ensure: (stages: readonly PlannedStage[]) => ensure(repo, stages) };
+  const stored = { ref: { repo, commit }, ensure: (plan: PlanOfFiles) => ensure(repo, plan) };
   const folder = await opened.catch(() => undefined);
   const current = await loadModel(await shelf.open(shelved), { id: repo, stored, speculation: ofStored });
   return { current, folder };

@@ -25,7 +25,8 @@ import { catalogue } from './models/catalogue.ts';
 import { readModelFacts } from './models/listed.ts';
 import { ModelStore } from './models/model-store.ts';
 import type { Shelf, Shelved } from './models/shelf.ts';
-import { placePlan, predictDecode } from './planner/predict.ts';
+import { TYPICAL_CONTEXT_TOKENS } from './planner/cost.ts';
+import { predictPlan } from './planner/predict-plan.ts';
 import { loadTextModel, type TextModel } from './text-model.ts';
 
 /** A guess at what a stage reads from its disk: half of what an Apple SSD can do, for it packs and checks as it reads. */
@@ -209,7 +210,7 @@ export class ModelSwitch {
     if (card.id === this.#current.card.id) return undefined;
     this.#assertFree(card.id);
     const plan = await this.#planFor(target);
-    const missing = shelved ? await this.store.missingBytes(shelved, plan.stages) : 0;
+    const missing = shelved ? await this.store.missingBytes(shelved, plan) : 0;
     if (missing > 0) {
       const message = `${name} is not deployed, and ${missing} bytes of it are still to be fetched: \`espalier models use ${name}\` does both`;
       throw new EspalierError('not_ready', message);
@@ -266,7 +267,7 @@ export class ModelSwitch {
   async #withFiles({ card, shelved, guessYield }: Target, first: Plan): Promise<Plan> {
     if (!shelved) return first;
     return fetchedPlan(first, {
-      fetch: (plan) => this.store.ensure(shelved.repo, plan.stages),
+      fetch: (plan) => this.store.ensure(shelved.repo, plan),
       planAgain: (before) => this.#options.core.plans.planFor(card, before, guessYield),
     });
   }
@@ -299,7 +300,7 @@ export class ModelSwitch {
   }
 
   #stored({ repo, commit }: { repo: string; commit: string }): NonNullable<ModelPlace['stored']> {
-    return { ref: { repo, commit }, ensure: (stages) => this.store.ensure(repo, stages) };
+    return { ref: { repo, commit }, ensure: (plan) => this.store.ensure(repo, plan) };
   }
 
   async #target(name: string): Promise<Target> {
@@ -313,15 +314,14 @@ export class ModelSwitch {
     const { core } = this.#options;
     const isSame = card.id === this.#current.card.id;
     const bytes = plan.stages.map(({ weightBytes }) => weightBytes);
-    const placed = placePlan(card, plan, core.plans.requestFor(card).nodes);
     return {
       model: card.id,
       replaces: isSame ? null : this.#current.card.id,
-      missingBytes: shelved ? await this.store.missingBytes(shelved, plan.stages) : 0,
+      missingBytes: shelved ? await this.store.missingBytes(shelved, plan) : 0,
       loadBytes: isSame ? 0 : bytes.reduce((sum, each) => sum + each, 0),
       nodes: plan.stages.length,
       loadSeconds: isSame ? 0 : Math.max(...bytes) / LOAD_BYTES_PER_SECOND,
-      tokensPerSecond: predictDecode(placed, 1),
+      tokensPerSecond: predictPlan(core.plans.requestFor(card), plan, 1, TYPICAL_CONTEXT_TOKENS),
       requests: core.requests.running + core.requests.waiting,
     };
   }

@@ -3,23 +3,25 @@
 import type { ClusterStatus, PredictedRates } from '../protocol/status.ts';
 import { requestInForce } from './cluster/deploying.ts';
 import type { Cluster } from './cluster/state.ts';
-import { ONE_ROW } from './planner/cost.ts';
+import { TYPICAL_CONTEXT_TOKENS } from './planner/cost.ts';
 import { planLimits } from './planner/limits.ts';
-import { type Placed, placePlan, predictDecode, stageDecodeMs } from './planner/predict.ts';
+import { placeOnEngine, planStageMs, predictPlan } from './planner/predict-plan.ts';
 
 const FRESH_MS = 5_000;
 
 interface Known {
   epoch: number;
   at: number;
-  placed: Placed;
+  /** tokens per second of so many streams together */
+  predict(streams: number): number;
   rates: Omit<PredictedRates, 'now'>;
   stages: StagePrediction[];
 }
 
 export interface StagePrediction {
   usableBytes: number;
-  stepMs: number;
+  /** one row; null for a rank of MLX Distributed, which times what it computes in a way of its own */
+  stepMs: number | null;
 }
 
 export class PredictedRatesOf {
@@ -33,7 +35,7 @@ export class PredictedRatesOf {
   rates(cluster: Cluster, streams: number, now: number): ClusterStatus['predicted'] {
     const known = this.#of(cluster, now);
     if (!known) return null;
-    const tokensPerSecond = streams > 0 ? predictDecode(known.placed, streams) : 0;
+    const tokensPerSecond = streams > 0 ? known.predict(streams) : 0;
     return { ...known.rates, now: streams > 0 ? { streams, tokensPerSecond } : null };
   }
 
@@ -49,21 +51,24 @@ export class PredictedRatesOf {
     if (this.#known?.epoch === epoch && now - this.#known.at < FRESH_MS) return this.#known;
     const request = requestInForce(cluster);
     if (!request) return undefined;
-    const placed = placePlan(cluster.card, plan, request.nodes);
-    const steps = stageDecodeMs(placed, ONE_ROW);
-    const limits = planLimits(placed, plan);
+    const placed = placeOnEngine(cluster.card, plan, request.nodes);
+    const predict = (streams: number) => predictPlan(request, plan, streams, TYPICAL_CONTEXT_TOKENS);
+    // the model's words for stages and for what limits them are of a pipeline of ours
+    const isOurs = plan.engine === 'node-mlx';
+    const steps = isOurs ? planStageMs(placed, plan) : [];
+    const limits = isOurs ? planLimits(placed, plan) : [];
     this.#known = {
       epoch,
       at: now,
-      placed,
+      predict,
       rates: {
-        oneStream: predictDecode(placed, 1),
-        allStagesBusy: predictDecode(placed, placed.stages.length),
+        oneStream: predict(1),
+        allStagesBusy: predict(placed.stages.length),
         limit: (limits.find(({ of }) => of === 'all stages busy') ?? limits[0])?.text ?? '',
       },
       stages: placed.stages.map(({ node }, index) => ({
         usableBytes: node.usableBytes,
-        stepMs: steps[index] ?? 0,
+        stepMs: steps[index] ?? null,
       })),
     };
     return this.#known;

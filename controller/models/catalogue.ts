@@ -3,8 +3,9 @@
 import { EspalierError } from '../../protocol/errors.ts';
 import type { CatalogueEntry } from '../../protocol/models.ts';
 import type { ModelCard, Plan } from '../../protocol/plan.ts';
+import { TYPICAL_CONTEXT_TOKENS } from '../planner/cost.ts';
 import type { PlanRequest } from '../planner/inputs.ts';
-import { placePlan, predictDecode } from '../planner/predict.ts';
+import { predictPlan } from '../planner/predict-plan.ts';
 import { gib } from '../planner/words.ts';
 import { builtinCard } from './builtin.ts';
 import { modelBytes } from './card-of.ts';
@@ -92,7 +93,7 @@ async function entryOf(
     return no(`its weights take ${gib(memoryBytes)}, and all nodes together can use ${gib(usableBytes)}`);
   try {
     const plan = await planFor(card);
-    const tokensPerSecond = predictDecode(placePlan(card, plan, request.nodes), 1);
+    const tokensPerSecond = predictPlan(request, plan, 1, TYPICAL_CONTEXT_TOKENS);
     return { ...facts, fits: true, nodes: plan.stages.length, tokensPerSecond, reason: null };
   } catch (error) {
     if (!(error instanceof EspalierError)) throw error;

@@ -16,9 +16,9 @@ import {
   RepoName,
 } from '../../protocol/models.ts';
 import type { HostPort } from '../../protocol/node.ts';
-import type { ModelCard, Plan, PlannedStage } from '../../protocol/plan.ts';
+import type { ModelCard, Plan } from '../../protocol/plan.ts';
 import { readModelCard } from './card.ts';
-import { planNeeds } from './needs.ts';
+import { type PlanOfFiles, planNeeds } from './needs.ts';
 import { nodeFiles } from './node-files.ts';
 import { Pull, type StoreNodes } from './pull.ts';
 import { type Job, PullJobs } from './pull-jobs.ts';
@@ -111,7 +111,7 @@ export class ModelStore {
       own.progress.state = 'pulling';
       const folder = await this.#deps.shelf.open(shelved);
       const plan = await this.#planFor(shelved, folder);
-      await this.#fetchAll(own, shelved, folder, plan.stages, request);
+      await this.#fetchAll(own, shelved, folder, plan, request);
       this.#deps.onChange();
     });
     return this.#jobs.picture(job);
@@ -128,17 +128,17 @@ export class ModelStore {
       own.progress.commit = model.commit;
       const folder = await this.#deps.shelf.open(model);
       const plan = await this.#planFor(model, folder);
-      await this.#fetchAll(own, model, folder, plan.stages, { replicas: model.replicas }, true);
+      await this.#fetchAll(own, model, folder, plan, { replicas: model.replicas }, true);
     });
     return this.#jobs.picture(job);
   }
 
   /**
    * Resolves when every stage's node holds what it is to load. What is missing is pulled.
-   * @param stages of the plan that is to be deployed
+   * @param plan that is to be deployed
    * @throws EspalierError as a pull fails; NodeFault where one node is to blame
    */
-  async ensure(repo: string, stages: readonly PlannedStage[]): Promise<void> {
+  async ensure(repo: string, plan: PlanOfFiles): Promise<void> {
     const model = await this.find(repo);
     // an older plan's: what it has begun to fetch is gone on with
     this.#ensuring.get(repo)?.abort.abort(new EspalierError('not_ready', 'another plan was made'));
@@ -146,7 +146,7 @@ export class ModelStore {
       own.progress.state = 'pulling';
       own.progress.commit = model.commit;
       const folder = await this.#deps.shelf.open(model);
-      await this.#fetchAll(own, model, folder, stages, { replicas: 1 });
+      await this.#fetchAll(own, model, folder, plan, { replicas: 1 });
     });
     this.#ensuring.set(repo, job);
     await job.done;
@@ -198,8 +198,8 @@ export class ModelStore {
   }
 
   /** Bytes that the nodes of a plan do not hold yet. */
-  missingBytes(model: Shelved, stages: readonly PlannedStage[]): Promise<number> {
-    return missingBytes(this.#deps.shelf, this.#deps.nodes, model, stages);
+  missingBytes(model: Shelved, plan: PlanOfFiles): Promise<number> {
+    return missingBytes(this.#deps.shelf, this.#deps.nodes, model, plan);
   }
 
   /** Ends all that runs. */
@@ -258,15 +258,15 @@ export class ModelStore {
     job: Job,
     model: Shelved,
     folder: ModelFolder,
-    stages: readonly PlannedStage[],
+    plan: PlanOfFiles,
     { replicas, limitBytesPerSecond }: Pick<PullRequest, 'replicas' | 'limitBytesPerSecond'>,
     verifies = false,
   ): Promise<void> {
     const { nodes, reserveBytes, log } = this.#deps;
     const others = nodes
       .connected()
-      .flatMap(({ id }) => (stages.some(({ nodeId }) => nodeId === id) ? [] : [id]));
-    job.needs = planNeeds(fileMap(model, folder), stages, others, replicas);
+      .flatMap(({ id }) => (plan.stages.some(({ nodeId }) => nodeId === id) ? [] : [id]));
+    job.needs = planNeeds(fileMap(model, folder), plan, others, replicas);
     job.pull = new Pull(nodes, {
       model,
       needs: job.needs,

@@ -1,7 +1,7 @@
 // Which files of a model each node is to hold: those with its layers, what every stage needs, and copies for when a node
 // dies. Pure. A weights file is copied whole: where it holds layers of two stages, both nodes get it.
 import { isWeightsFile, type ModelFile } from '../../protocol/models.ts';
-import type { LayerRange } from '../../protocol/plan.ts';
+import type { EngineName, LayerRange } from '../../protocol/plan.ts';
 
 const LAYER = /^model\.layers\.(\d+)\./;
 const EMBEDDING = 'model.embed_tokens.';
@@ -21,20 +21,26 @@ export interface NodeNeeds {
   files: ModelFile[];
 }
 
+/** What of a plan decides who needs which files. */
+export interface PlanOfFiles {
+  engine: EngineName;
+  /** in order */
+  stages: readonly { nodeId: string; range: LayerRange }[];
+}
+
 /**
- * @param stages of the plan, in order
  * @param others nodes without a stage, which may hold copies
  * @param replicas nodes that hold each file, at least; as many as there are where they are fewer
  */
 export function planNeeds(
   map: FileMap,
-  stages: readonly { nodeId: string; range: LayerRange }[],
+  { engine, stages }: PlanOfFiles,
   others: readonly string[],
   replicas: number,
 ): NodeNeeds[] {
   const holders = new Map<string, Set<string>>();
   for (const { nodeId, range } of stages) {
-    for (const path of stageFiles(map, range))
+    for (const path of stageFiles(map, range, engine))
       holders.set(path, (holders.get(path) ?? new Set<string>()).add(nodeId));
   }
   const order = [...stages.map(({ nodeId }) => nodeId), ...others];
@@ -45,19 +51,21 @@ export function planNeeds(
   });
 }
 
-/** The names of the files that a stage opens. */
+/** The names of the files that a stage opens. MLX's ranks hold embedding, norm and head each, wherever their layers are. */
 export function stageFiles(
   { files, fileOf, layerCount, isHeadTied }: FileMap,
   range: LayerRange,
+  engine: EngineName,
 ): Set<string> {
-  const isLast = range.end === layerCount;
+  const isRank = engine === 'mlx-distributed';
+  const isLast = isRank || range.end === layerCount;
   const needed = new Set(files.filter(({ path }) => !isWeightsFile(path)).map(({ path }) => path));
   for (const [tensor, path] of fileOf) {
     const layer = LAYER.exec(tensor)?.[1];
     if (layer !== undefined) {
       if (Number(layer) >= range.start && Number(layer) < range.end) needed.add(path);
     } else if (tensor.startsWith(EMBEDDING)) {
-      if (range.start === 0 || (isLast && isHeadTied)) needed.add(path);
+      if (isRank || range.start === 0 || (isLast && isHeadTied)) needed.add(path);
     } else if (isLast) needed.add(path);
   }
   return needed;

@@ -7,9 +7,9 @@ import {
   type StoredModel,
   totalBytes,
 } from '../../protocol/models.ts';
-import type { ModelCard, PlannedStage } from '../../protocol/plan.ts';
+import type { ModelCard } from '../../protocol/plan.ts';
 import { readModelCard } from './card.ts';
-import { type FileMap, planNeeds } from './needs.ts';
+import { type FileMap, type PlanOfFiles, planNeeds } from './needs.ts';
 import type { StoreNodes } from './pull.ts';
 import type { Shelf, Shelved } from './shelf.ts';
 
@@ -55,9 +55,9 @@ export async function missingBytes(
   shelf: Shelf,
   nodes: StoreNodes,
   model: Shelved,
-  stages: readonly PlannedStage[],
+  plan: PlanOfFiles,
 ): Promise<number> {
-  const needs = planNeeds(fileMap(model, await shelf.open(model)), stages, [], 1);
+  const needs = planNeeds(fileMap(model, await shelf.open(model)), plan, [], 1);
   const each = await Promise.all(
     needs.map(async ({ nodeId, files }) => {
       const paths = await heldBy(nodes, nodeId, model, undefined);

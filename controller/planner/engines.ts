@@ -8,7 +8,7 @@ import type { PlannerNode, PlanRequest } from './inputs.ts';
 import { linkTable } from './links.ts';
 import { askedKvTokens, kvTokenBytes, roomBytes, scratchBytes } from './memory.ts';
 import { type FoundPlan, findPlan, noPlan } from './planner.ts';
-import { placePlan, predictDecode, stageDecodeMs, stepBytes } from './predict.ts';
+import { predictPlan } from './predict-plan.ts';
 import { tensorBytes, tensorFits, tensorStepMs } from './tensor.ts';
 import { listed, rate } from './words.ts';
 
@@ -65,28 +65,22 @@ export function noEnginePlan(request: PlanRequest): EspalierError {
 /** Whether a plan is predicted to be faster than the one in force by enough to load weights anew. */
 export function isFaster(request: PlanRequest, plan: Plan, inForce: Plan): boolean {
   if (!inForce.stages.every(({ nodeId }) => request.nodes.some(({ id }) => id === nodeId))) return true;
-  return speedOf(request, plan) > speedOf(request, inForce) * (1 + MIN_GAIN_SHARE);
+  const today = withTodaysFigures(request, inForce);
+  return speedOf(request, plan) > speedOf(request, today) * (1 + MIN_GAIN_SHARE);
 }
 
-/** Tokens a second, predicted, of `streams` streams at once. */
-export function predictPlan(
-  request: PlanRequest,
-  plan: Plan,
-  streams: number,
-  contextTokens: number,
-): number {
-  const { card, nodes } = request;
-  const placed = placePlan(card, plan, nodes);
-  if (plan.engine === 'node-mlx') return predictDecode(placed, streams, contextTokens);
-  const load = { rows: streams, contextTokens };
-  const used = placed.stages.map(({ node }) => node);
-  if (plan.split === 'tensor') return (1000 * streams) / tensorStepMs(card, used, plan.links, load);
-  // MLX's pipeline runs one stage after the other with all streams, and gives the result to every rank
-  const bytes = stepBytes(placed, streams)[0] ?? 0;
-  const transfers = plan.links.map((link) => link.roundTripMs / 2 + bytes / (link.linkGbps * 125_000));
-  const stagesMs = stageDecodeMs(placed, load).reduce((sum, ms) => sum + ms, 0);
-  const hopsMs = transfers.reduce((sum, ms) => sum + ms, 0);
-  return (1000 * streams) / (stagesMs + 2 * hopsMs);
+/** A ring stays on the links that it has, but what these are worth is measured anew, and never twice the same. */
+function withTodaysFigures(request: PlanRequest, plan: Plan): Plan {
+  const { stages } = plan;
+  const between = linkTable(request.links, request.otherLink, request.unlinked);
+  const links = plan.links.map((link, i) => {
+    const [from, to] = [stages[i], stages[(i + 1) % stages.length]];
+    const now = from && to ? fastestFirst(between(from.nodeId, to.nodeId)) : [];
+    // one that nobody had measured may be any of them
+    const isIt = ({ label }: Link) => link.source === 'estimate' || label === link.label;
+    return now.find(isIt) ?? link;
+  });
+  return { ...plan, links };
 }
 
 /** By the table's estimates alone: what was measured of one engine says nothing of the other. */
@@ -177,9 +171,13 @@ function ringLinks(request: PlanRequest, nodes: readonly PlannerNode[]): Link[] 
   const between = linkTable(request.links, request.otherLink, request.unlinked);
   const links = nodes.map((node, index) => {
     const next = nodes[(index + 1) % nodes.length] as PlannerNode;
-    return [...between(node.id, next.id)].sort((a, b) => a.roundTripMs - b.roundTripMs)[0];
+    return fastestFirst(between(node.id, next.id))[0];
   });
   return links.every((link) => link !== undefined) ? links : undefined;
+}
+
+function fastestFirst(links: readonly Link[]): Link[] {
+  return [...links].sort((a, b) => a.roundTripMs - b.roundTripMs);
 }
 
 function nameOf({ engine, split }: { engine: EngineName; split?: Split }): string {

@@ -10,19 +10,11 @@ import type {
 import { modelBytes } from '../models/card-of.ts';
 import { CHIPS } from './chips.ts';
 import { BANDWIDTH_SHARE, decodeLayerBytes, ONE_ROW, TYPICAL_CONTEXT_TOKENS } from './cost.ts';
-import { predictPlan } from './engines.ts';
 import type { PlanRequest } from './inputs.ts';
 import { planLimits } from './limits.ts';
-import { hopMs } from './links.ts';
 import { ENGINE_BYTES, kvTokenBytes, rangeBytes } from './memory.ts';
-import {
-  type Placed,
-  placePlan,
-  predictGuessed,
-  predictPrefill,
-  stageDecodeMs,
-  stepBytes,
-} from './predict.ts';
+import { type Placed, predictGuessed } from './predict.ts';
+import { placeOnEngine, planHops, planStageMs, predictPlan, predictPlanPrefill } from './predict-plan.ts';
 import { count, gib, listed } from './words.ts';
 
 /** The prompt whose prefill is predicted: long enough for several chunks to be on their way at once. */
@@ -47,7 +39,7 @@ export interface ReportOptions {
 /** @param request what the plan was made from: the nodes of its stages must be among the request's */
 export function planReport(request: PlanRequest, plan: Plan, options: ReportOptions = {}): PlanReport {
   const { card, nodes } = request;
-  const placed = placePlan(card, plan, nodes);
+  const placed = placeOnEngine(card, plan, nodes);
   const used = new Set(plan.stages.map(({ nodeId }) => nodeId));
   const { streams, contextTokens, kvTokens } = plan;
   const isGuessed = plan.engine === 'node-mlx' && placed.stages.length > 1;
@@ -70,7 +62,7 @@ export function planReport(request: PlanRequest, plan: Plan, options: ReportOpti
     contextTokens,
     epoch: options.epoch ?? null,
     stages: stageReports(placed, plan),
-    hops: hopReports(placed),
+    hops: hopReports(placed, plan),
     leftOut: nodes.filter(({ id }) => !used.has(id)).map(({ name }) => name),
     isExact: options.isExact ?? null,
     behindBestShare: options.behindBestShare ?? 0,
@@ -80,7 +72,10 @@ export function planReport(request: PlanRequest, plan: Plan, options: ReportOpti
       guessed: isGuessed ? guessed(placed, options.measuredYield) : [],
       allStagesBusy: predict(placed.stages.length),
       asked: { streams, contextTokens, tokensPerSecond: predict(streams, contextTokens) },
-      prefill: { promptTokens: PROMPT_TOKENS, tokensPerSecond: predictPrefill(placed, PROMPT_TOKENS) },
+      prefill: {
+        promptTokens: PROMPT_TOKENS,
+        tokensPerSecond: predictPlanPrefill(request, plan, PROMPT_TOKENS),
+      },
     },
     longestContextTokens: Math.min(card.contextTokens, kvTokens),
     kvTokens,
@@ -102,12 +97,15 @@ function guessed(placed: Placed, measured: number | undefined): PlanReport['pred
 
 function stageReports(placed: Placed, plan: Plan): StageReport[] {
   const { card, stages } = placed;
-  const times = stageDecodeMs(placed, ONE_ROW);
+  const times = planStageMs(placed, plan);
+  // of tensor parallelism every node reads its part of each layer
+  const parts = plan.split === 'tensor' ? stages.length : 1;
   return stages.map(({ node, range }, index): StageReport => {
     const layers = [...card.layerBytes.keys()].slice(range.start, range.end);
     const kinds = new Set(layers.map((layer): LayerKind => card.layerKinds[layer] ?? 'dense'));
     const isMeasured = [...kinds].every((kind) => node.measured?.[kind]?.decodeMs !== undefined);
     const head = range.end === card.layerCount ? card.headBytes : 0;
+    const layersRead = layers.reduce((sum, layer) => sum + decodeLayerBytes(card, layer, node, ONE_ROW), 0);
     return {
       index,
       nodeId: node.id,
@@ -116,7 +114,7 @@ function stageReports(placed: Placed, plan: Plan): StageReport[] {
       range,
       memory: stageMemory(placed, index, plan),
       decodeMs: times[index] ?? 0,
-      readBytes: layers.reduce((sum, layer) => sum + decodeLayerBytes(card, layer, node, ONE_ROW), head),
+      readBytes: layersRead / parts + head,
       source: isMeasured ? 'measured' : 'estimate',
     };
   });
@@ -142,15 +140,15 @@ function stageMemory({ card, stages }: Placed, index: number, plan: Plan): Stage
   };
 }
 
-function hopReports(placed: Placed): HopReport[] {
-  const bytes = stepBytes(placed, 1);
+function hopReports(placed: Placed, plan: Plan): HopReport[] {
+  const hops = planHops(placed, plan, 1);
   const name = (index: number) => placed.stages[index % placed.stages.length]?.node.name ?? '';
   return placed.links.map((link, i) => ({
     from: name(i),
     to: name(i + 1),
     link,
-    bytes: bytes[i] ?? 0,
-    hopMs: hopMs(link, bytes[i] ?? 0),
+    bytes: hops[i]?.bytes ?? 0,
+    hopMs: hops[i]?.ms ?? 0,
   }));
 }
 

@@ -1,10 +1,13 @@
 // Which engine a plan is made for: on paper, with the model and the Macs that others published figures of.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { findEnginePlan, isFaster, predictPlan } from '../../../controller/planner/engines.ts';
+import { findEnginePlan, isFaster } from '../../../controller/planner/engines.ts';
 import type { EngineWish, PlanRequest } from '../../../controller/planner/inputs.ts';
 import { findPlan } from '../../../controller/planner/planner.ts';
-import type { Link } from '../../../protocol/plan.ts';
+import { predictPlan } from '../../../controller/planner/predict-plan.ts';
+import { planReport } from '../../../controller/planner/report.ts';
+import type { Link, Plan } from '../../../protocol/plan.ts';
+import type { Split } from '../../../protocol/ranks.ts';
 import { cardWith, GIB, node, paperRequest } from './support.ts';
 
 const RDMA: Link = {
@@ -139,4 +142,52 @@ test('a plan in force gives way to a faster one, and never to itself', () => {
   assert.equal(isFaster(asked, tensor.plan, tensor.plan), false);
   assert.equal(isFaster(asked, tensor.plan, ours.plan), true);
   assert.equal(isFaster(asked, ours.plan, tensor.plan), false);
+});
+
+test('a ring in force is judged by what its links are worth today; a better cable by what it gains', () => {
+  const over = (link: Link, ...more: Link[]) => ({
+    ...request(2, link),
+    links: [link, ...more].map((each) => ({ between: ['studio-1', 'studio-2'] as const, link: each })),
+  });
+  const asked = wished(over(ETHERNET), { choice: 'mlx-distributed', split: 'tensor' });
+  const inForce = findEnginePlan(asked)?.plan as Plan;
+  const planAt = (today: PlanRequest) => findEnginePlan({ ...asked, links: today.links })?.plan as Plan;
+  const betterAt = (today: PlanRequest) => isFaster({ ...asked, links: today.links }, planAt(today), inForce);
+  // the same cable, measured anew: no reason to read R1's weights again
+  const anew = over({ ...ETHERNET, roundTripMs: 0.3 });
+  assert.ok(predictPlan(asked, planAt(anew), 1, 1_024) > 1.2 * predictPlan(asked, inForce, 1, 1_024));
+  assert.equal(betterAt(anew), false);
+  assert.equal(betterAt(over(ETHERNET, { ...ETHERNET, label: 'another', roundTripMs: 0.49 })), false);
+  assert.equal(betterAt(over(ETHERNET, { ...ETHERNET, label: 'a cable', roundTripMs: 0.1 })), true);
+});
+
+test('a report of ranks tells what MLX does: one stage at a time, or sums in each layer', () => {
+  const asked = request(2, ETHERNET, 'throughput');
+  const reportOf = (split: Split) => {
+    const { plan } = findEnginePlan(wished(asked, { choice: 'mlx-distributed', split })) as { plan: Plan };
+    return planReport(asked, plan);
+  };
+  const ours = planReport(asked, (findPlan(asked) as { plan: Plan }).plan);
+  const pipeline = reportOf('pipeline');
+  const computeMs = pipeline.stages.reduce((sum, { decodeMs }) => sum + decodeMs, 0);
+  const hopsMs = pipeline.hops.reduce((sum, { hopMs }) => sum + hopMs, 0);
+  assert.ok(Math.abs(1000 / pipeline.predicted.oneStream - computeMs - hopsMs) < 1e-6);
+  // four streams are four rows of one step, of which no stage begins before the one before it has ended
+  assert.ok(pipeline.predicted.allStagesBusy < ours.predicted.allStagesBusy);
+  assert.ok(pipeline.predicted.prefill.tokensPerSecond < 0.7 * ours.predicted.prefill.tokensPerSecond);
+  const tensor = reportOf('tensor');
+  const [rank, hop] = [tensor.stages[0], tensor.hops[0]];
+  assert.ok(rank && hop);
+  assert.ok(Math.abs(1000 / tensor.predicted.oneStream - rank.decodeMs - hop.hopMs) < 1e-6);
+  assert.ok(rank.readBytes < (pipeline.stages[0]?.readBytes ?? 0) * 1.2);
+  assert.ok(tensor.predicted.prefill.tokensPerSecond > 0);
+});
+
+test("what was measured of our stages says nothing of MLX's ranks", () => {
+  const asked = wished(request(2, ETHERNET), { choice: 'mlx-distributed', split: 'pipeline' });
+  const { plan } = findEnginePlan(asked) as { plan: Plan };
+  const slow = { dense: { decodeMs: 500 }, experts: { decodeMs: 500 } };
+  const measured = { ...asked, nodes: asked.nodes.map((each) => ({ ...each, measured: slow })) };
+  assert.equal(predictPlan(measured, plan, 1, 1_024), predictPlan(asked, plan, 1, 1_024));
+  assert.ok(planReport(measured, plan).stages.every(({ source }) => source === 'estimate'));
 });
