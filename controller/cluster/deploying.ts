@@ -319,7 +319,9 @@ function placesText(cluster: Cluster, { stages, engine, split }: Plan): string {
 /** A node that came back or late, and a new cable, are made use of when nobody is disturbed and the plan gets better. */
 export function reconsider(cluster: Cluster, deployment: Deployment, now: number): Effect[] {
   if (!isIdle(cluster, now) || waitsForLinks(cluster, now)) return [];
-  const request = requestOver(cluster, usableNodes(cluster, now));
+  // whoever serves is reckoned with, also while it would be left out of a new plan
+  const usable = new Set([...usableNodes(cluster, now), ...servingNodes(cluster, deployment)]);
+  const request = requestOver(cluster, [...usable]);
   const better = cluster.memo.betterPlan(cluster.epoch, request, deployment.plan);
   const plan = better === 'none' ? undefined : better?.plan;
   if (plan || hasFasterHop(cluster, deployment, now)) {
@@ -331,8 +333,16 @@ export function reconsider(cluster: Cluster, deployment: Deployment, now: number
   return endOthers(cluster, deployment.plan, (nodeId) => !cluster.mistrust.isNodeResting(nodeId, now));
 }
 
-/** The same stages over another cable: they need to read nothing, and keep their KV. */
+function servingNodes(cluster: Cluster, { stages }: Deployment): KnownNode[] {
+  return plannableNodes(cluster).filter(({ facts }) => stages.some(({ nodeId }) => nodeId === facts.id));
+}
+
+/**
+ * The same stages over another cable: they need to read nothing, and keep their KV. Ranks of MLX read all of their weights
+ * again: there, it takes a plan that gains enough by the cable.
+ */
 function hasFasterHop(cluster: Cluster, { stages, plan }: Deployment, now: number): boolean {
+  if (plan.engine === 'mlx-distributed') return false;
   const rested = restedWays(cluster, plan, now);
   return stages.some(({ nodeId, hop, hopPath }, index) => {
     const from = diallerOf(plan, index)?.nodeId ?? nodeId;

@@ -119,3 +119,38 @@ test('a rank that lost the others is an incident, and no crash of its node', () 
   assert.equal(left.includes(other), false);
   assert.equal(left.includes(one), true);
 });
+
+/** Three ranks that serve, each two of them by a way of so many Gbit/s. */
+function servingRing(): Story {
+  const story = asking('pipeline');
+  for (const name of ['a', 'b', 'c']) story.join(name);
+  ringWays(story, [1]);
+  for (const name of ['a', 'b', 'c']) engine(story, name, READY);
+  for (const [i, name] of ['a', 'b', 'c'].entries()) story.listens.set(name, `10.0.0.${i + 1}`);
+  story.bringUp('a', 'b', 'c');
+  return story;
+}
+
+function ringWays(story: Story, gbps: readonly number[]): void {
+  const pairs = ['a b', 'b c', 'c a', 'b a', 'c b', 'a c'].map((pair) => pair.split(' ') as [string, string]);
+  const paths = gbps.flatMap((speed, network) =>
+    pairs.map(([from, to]) => {
+      const path = way(from, to, `10.0.${network}.${'abc'.indexOf(to) + 1}`);
+      return { ...path, figures: { ...path.figures, gbps: speed } };
+    }),
+  );
+  story.tell({ kind: 'links', paths, isPending: false });
+}
+
+test('a faster way for a hop is alone no reason to read all weights again', () => {
+  const story = servingRing();
+  ringWays(story, [1, 40]);
+  assert.deepEqual(story.wait(5_000), []);
+});
+
+test('a node that rests, and serves, is not left out by a second look at the plan', () => {
+  const story = servingRing();
+  story.cluster.mistrust.couldNotLoad('id-b', story.now);
+  assert.deepEqual(story.wait(5_000), []);
+  assert.equal(story.cluster.deployment?.plan.stages.length, 3);
+});
