@@ -9,7 +9,7 @@ import { formatHostPort } from '../protocol/node.ts';
 import type { ModelCard, Plan } from '../protocol/plan.ts';
 import type { PlanReport } from '../protocol/plan-report.ts';
 import type { ClusterStatus } from '../protocol/status.ts';
-import type { ChromeTrace } from '../protocol/trace.ts';
+import type { ChromeTrace, RankTimes } from '../protocol/trace.ts';
 import {
   type Cluster,
   type ClusterInput,
@@ -295,7 +295,16 @@ export class Core {
     const stages = plan.stages.map(({ index, nodeId, range }) => {
       return { index, nodeId, node: nodes.get(nodeId)?.facts.name ?? nodeId, range, steps: told.get(nodeId) };
     });
-    return makeTrace({ engine: plan.engine, model: card.id, epoch }, stages, count);
+    const { engine, split = 'pipeline' } = plan;
+    const ranks = engine === 'mlx-distributed' ? { split, times: this.#rankTimes() } : undefined;
+    return makeTrace({ engine, model: card.id, epoch, ...(ranks && { ranks }) }, stages, count);
+  }
+
+  #rankTimes(): RankTimes[] {
+    const stages = this.#cluster.deployment?.stages ?? [];
+    return stages.flatMap(({ stepTimeMs: computeMs, stepWaitMs: waitMs }, index) =>
+      computeMs === undefined || waitMs === undefined ? [] : [{ index, computeMs, waitMs }],
+    );
   }
 
   /**

@@ -87,6 +87,8 @@ export const StageStats = z.object({
   decodeTokensPerSecond: z.number(),
   /** mean time of one decode step, compute and transfer, over the interval; null when there was none */
   stepTimeMs: z.number().nullable(),
+  /** of a rank of MLX Distributed, which times now and then one step in its parts: its waiting beside `stepTimeMs` */
+  stepWaitMs: z.number().min(0).optional(),
   /**
    * The longest step of the interval that was nothing but the beginning of a prompt, and how long it took in this stage;
    * left out where there was none of at least 64 tokens.

@@ -101,6 +101,15 @@ export const TraceSummary = z.object({
 });
 export type TraceSummary = z.infer<typeof TraceSummary>;
 
+/** The last step that a rank of MLX Distributed timed in its parts. */
+export const RankTimes = z.object({
+  index: z.int(),
+  computeMs: z.number().min(0),
+  /** in collectives: for other ranks and for the links */
+  waitMs: z.number().min(0),
+});
+export type RankTimes = z.infer<typeof RankTimes>;
+
 export const TraceMetadata = z.object({
   espalierVersion: z.string(),
   engine: EngineName,
@@ -121,6 +130,8 @@ export const TraceMetadata = z.object({
     }),
   ),
   summary: TraceSummary,
+  /** on MLX Distributed, whose ranks tell no steps: those that have timed one */
+  ranks: z.array(RankTimes).optional(),
 });
 export type TraceMetadata = z.infer<typeof TraceMetadata>;
 

@@ -198,7 +198,8 @@ class Meter:
         self._busy_s = self._decode_s = 0.0
         # of a step: what this rank computes, and not waits for others; all of it until one was timed
         self._compute_share = 1.0
-        self._timed_ms: float | None = None
+        # of a timed step that was not told yet: computing, waiting
+        self._timed_ms: tuple[float, float] | None = None
         self._held: dict[str, Any] = {"kvBytes": 0, "sessions": 0}
         self._total_tokens = 0
         self._before = self._now(0)
@@ -224,7 +225,7 @@ class Meter:
         self._total_tokens = tokens
 
     def timed(self, collectives: Collectives) -> None:
-        self._timed_ms = collectives.compute_ms
+        self._timed_ms = (collectives.compute_ms, collectives.wait_ms)
         self._compute_share = collectives.compute_ms / max(collectives.compute_ms + collectives.wait_ms, 1e-6)
 
     def _now(self, sent_bytes: int) -> tuple[float, int, int, float, int]:
@@ -235,13 +236,16 @@ class Meter:
         elapsed_s = max(self._before[0] - before[0], 1e-3)
         tokens, decoded, busy_s, sent = (now - then for now, then in zip(self._before[1:], before[1:], strict=True))
         timed_ms, self._timed_ms = self._timed_ms, None
+        timed: dict[str, float | None] = {"stepTimeMs": None}
+        if timed_ms:
+            timed = {"stepTimeMs": timed_ms[0], "stepWaitMs": timed_ms[1]}
         return {
             **self._held,
+            **timed,
             "stepsTotal": self._steps,
             "tokensTotal": self._tokens,
             "tokensPerSecond": tokens / elapsed_s,
             "decodeTokensPerSecond": decoded / elapsed_s,
-            "stepTimeMs": timed_ms,
             "busyShare": min(busy_s * self._compute_share / elapsed_s, 1.0),
             "hopBytesPerSecond": sent / elapsed_s,
         }

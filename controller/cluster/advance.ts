@@ -105,6 +105,7 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
         if (input.stats.weightBytes > 0) stage.weightBytes = input.stats.weightBytes;
         stage.heardAt = now;
         stage.stepTimeMs = input.stats.stepTimeMs ?? stage.stepTimeMs;
+        stage.stepWaitMs = input.stats.stepWaitMs ?? stage.stepWaitMs;
         return [];
       });
     case 'requests':

@@ -41,6 +41,8 @@ export interface DeployedStage {
   heardAt: number;
   /** the last measured decode step, kept while idle */
   stepTimeMs: number | undefined;
+  /** of a rank of MLX Distributed: what it waited in the same step */
+  stepWaitMs?: number | undefined;
 }
 
 export interface Deployment {

@@ -1,8 +1,10 @@
 // From what the stages told to the public document: pure. The one place that knows all parts of a trace.
 import type { EngineName } from '../../protocol/plan.ts';
-import type { ChromeTrace } from '../../protocol/trace.ts';
+import type { Split } from '../../protocol/ranks.ts';
+import type { ChromeTrace, RankTimes } from '../../protocol/trace.ts';
 import { ESPALIER_VERSION } from '../../protocol/version.ts';
 import { chromeEvents } from './chrome.ts';
+import { rankVerdict } from './ranks.ts';
 import { summarize } from './summary.ts';
 import { makeTimeline, type ToldStage } from './timeline.ts';
 
@@ -11,13 +13,19 @@ export interface Traced {
   engine: EngineName;
   model: string;
   epoch: number;
+  /** of MLX Distributed, where stages are ranks that tell no steps */
+  ranks?: { split: Split; times: readonly RankTimes[] };
 }
 
 /**
  * @param stages all stages of the deployment in the order of the ring
  * @param count how many of the last steps
  */
-export function makeTrace(deployment: Traced, stages: readonly ToldStage[], count: number): ChromeTrace {
+export function makeTrace(
+  { ranks, ...deployment }: Traced,
+  stages: readonly ToldStage[],
+  count: number,
+): ChromeTrace {
   const timeline = makeTimeline(stages, count);
   const clocks = new Map(timeline.stages.map(({ index, clock }) => [index, clock]));
   return {
@@ -35,7 +43,8 @@ export function makeTrace(deployment: Traced, stages: readonly ToldStage[], coun
         answered: steps !== undefined,
         clock: clocks.get(index) ?? null,
       })),
-      summary: summarize(timeline),
+      summary: { ...summarize(timeline), ...(ranks && { verdict: rankVerdict(stages, ranks) }) },
+      ...(ranks && { ranks: [...ranks.times] }),
     },
   };
 }

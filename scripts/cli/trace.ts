@@ -20,7 +20,8 @@ export function traceCommand(exit: (code: number) => void): Command {
     .description(
       'Shows where the time of the last steps went, on each stage and between them, and writes the steps to a file for ' +
         'a trace viewer: https://ui.perfetto.dev or chrome://tracing. Stages keep the times of their last ' +
-        `${MAX_TRACE_STEPS} steps, so ask first and trace then.`,
+        `${MAX_TRACE_STEPS} steps, so ask first and trace then. Ranks of MLX Distributed keep none: of these it shows what the ` +
+        'last step that each one timed was made of, and writes no file.',
     )
     .addOption(controllerOption())
     .option('-s, --steps <count>', 'how many of the last steps', parseStepCount, DEFAULT_TRACE_STEPS)
@@ -44,6 +45,11 @@ ${EXIT_CODES}`,
       ]);
       const { text, metadata } = await fetchTrace(parseControllerUrl(options.controller), options.steps);
       const report = traceReport(metadata);
+      if (metadata.ranks) {
+        // nothing to draw, and so nothing to write
+        console.log(options.json ? JSON.stringify(metadata, null, 2) : report);
+        return exit(EXIT.ok);
+      }
       if (metadata.summary.steps === 0) {
         console.error(`espalier: ${report}`);
         return exit(EXIT.error);

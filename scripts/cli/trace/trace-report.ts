@@ -15,7 +15,8 @@ const COLUMNS: [heading: string, phases: TracePhase[]][] = [
 const OTHER: TracePhase[] = ['tidy', 'finish'];
 
 /** Several lines without a last line break; without steps the sentence that says so. */
-export function traceReport({ summary, stages, model, epoch }: TraceMetadata): string {
+export function traceReport({ summary, stages, model, epoch, ranks }: TraceMetadata): string {
+  if (ranks) return ranksReport(ranks, stages, summary.verdict);
   const { steps, guessedSteps = 0, activeUs, verdict } = summary;
   if (steps === 0) return `${printable(verdict)} Ask something first, for example with \`espalier chat\`.`;
   const headline =
@@ -37,6 +38,23 @@ export function traceReport({ summary, stages, model, epoch }: TraceMetadata): s
     legend,
     printable(verdict),
   ].join('\n\n');
+}
+
+/** Of MLX Distributed: a row for each rank instead of steps. */
+function ranksReport(
+  ranks: NonNullable<TraceMetadata['ranks']>,
+  stages: TraceMetadata['stages'],
+  verdict: string,
+): string {
+  const rows = stages.map(({ index, node, range }) => {
+    const times = ranks.find((rank) => rank.index === index);
+    const cells = times
+      ? [formatDuration(times.computeMs), formatDuration(times.waitMs)]
+      : ['no step timed yet'];
+    return [String(index), printable(node), formatRange(range), ...cells];
+  });
+  const heading = ['stage', 'node', 'layers', 'compute', 'wait'];
+  return [table([heading, ...rows], { right: [0, 3, 4] }), printable(verdict)].join('\n\n');
 }
 
 function stageCells({ steps, busyShare, phases }: StageTimes): string[] {

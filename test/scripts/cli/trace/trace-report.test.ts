@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { makeTrace } from '../../../../controller/trace/trace.ts';
-import type { TraceMetadata } from '../../../../protocol/trace.ts';
+import type { Split } from '../../../../protocol/ranks.ts';
+import type { RankTimes, TraceMetadata } from '../../../../protocol/trace.ts';
 import { traceReport } from '../../../../scripts/cli/trace/trace-report.ts';
 import { type RingOptions, ring } from '../../../controller/trace/ring.ts';
 
@@ -46,6 +47,34 @@ test('names from other machines cannot steer the terminal', () => {
   const metadata = metadataOf(THREE);
   for (const stage of metadata.stages) stage.node = '\u001b[2Jevil\n';
   assert.ok(!traceReport(metadata).includes('\u001b'));
+});
+
+test('on MLX Distributed: why there are no steps, and what each rank computes and waits instead', () => {
+  const stages = ring({ ...THREE, steps: 0 });
+  const reportOf = (split: Split, times: RankTimes[]) =>
+    traceReport(
+      makeTrace(
+        { engine: 'mlx-distributed', model: 'demo-model', epoch: 7, ranks: { split, times } },
+        stages,
+        512,
+      ).metadata,
+    );
+  const none = reportOf('pipeline', []);
+  assert.match(none, /\n +1 +node-1 +4–7 +no step timed yet\n/);
+  assert.match(none, /tells no steps.* None has timed one yet: ask for an answer of a hundred tokens\.$/);
+  const times = [9, 3, 2].map((computeMs, index) => ({ index, computeMs, waitMs: 16 - computeMs }));
+  assert.match(reportOf('pipeline', times.slice(1)), /node-0 has not timed one yet/);
+  const pipeline = reportOf('pipeline', times);
+  assert.match(pipeline, /^stage +node +layers +compute +wait\n +0 +node-0 +0–3 +9\.0 ms +7\.0 ms\n/);
+  assert.match(
+    pipeline,
+    /of a step of 16\.0 ms, all together compute for 14\.0 ms, most of it node-0; the other 2\.0 ms/,
+  );
+  assert.match(
+    reportOf('tensor', times),
+    /the slowest \(node-0\) computes for 9\.0 ms; the other 7\.0 ms are the sums/,
+  );
+  assert.doesNotMatch(pipeline, /Ask something first/);
 });
 
 test('without steps it says what to do', () => {
