@@ -21,10 +21,18 @@ export interface ShardOptions {
   shards: number;
   /** random bytes in each shard, in a tensor that nobody loads */
   paddingBytes?: number;
+  /** the shard of a tensor, where not layer by layer */
+  shardOf?: (tensor: string) => number;
 }
 
 /** Layers go to the shards in order; what is before them to the first, what is behind them to the last. */
-export async function shardModel({ from, to, shards, paddingBytes = 0 }: ShardOptions): Promise<void> {
+export async function shardModel({
+  from,
+  to,
+  shards,
+  paddingBytes = 0,
+  shardOf: wished,
+}: ShardOptions): Promise<void> {
   await mkdir(to, { recursive: true });
   const names = (await readdir(from)).filter((name) => /\.(json|jinja)$/.test(name) && name !== INDEX);
   for (const name of names) await copyFile(join(from, name), join(to, name));
@@ -37,11 +45,12 @@ export async function shardModel({ from, to, shards, paddingBytes = 0 }: ShardOp
     await source.read(header, 0, headerBytes, 8);
     const { __metadata__, ...tensors } = JSON.parse(header.toString('utf8')) as Record<string, Tensor>;
     const layers = Math.max(...Object.keys(tensors).map((name) => Number(LAYER.exec(name)?.[1] ?? 0))) + 1;
-    const shardOf = (name: string) => {
+    const byLayer = (name: string) => {
       const layer = LAYER.exec(name)?.[1];
       if (layer === undefined) return name.startsWith('model.embed_tokens') ? 0 : shards - 1;
       return Math.floor((Number(layer) * shards) / layers);
     };
+    const shardOf = wished ?? byLayer;
     const weightMap: Record<string, string> = {};
     for (let shard = 0; shard < shards; shard += 1) {
       const file = `model-${digits(shard + 1)}-of-${digits(shards)}.safetensors`;

@@ -1,6 +1,8 @@
 """Loads one rank's part of a model folder with mlx-lm. Where a file is missing, mlx-lm serves random weights and says
 nothing: here every parameter must have come from a file. It knows no requests and no sockets."""
 
+import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +15,8 @@ from mlx import nn
 from mlx.utils import tree_flatten, tree_unflatten
 from mlx_lm.models.switch_layers import QuantizedSwitchLinear, SwitchLinear
 from mlx_lm.utils import load_model
+
+LAYER = re.compile(r"(?:^|\.)layers\.(\d+)\.")
 
 
 class RankError(Exception):
@@ -45,7 +49,7 @@ class Part:
         Raises RankError."""
         given: set[str] = set()
         try:
-            with loaded_names(given):
+            with loaded_names(given), without_layers(torn_layers(folder)):
                 self.model, config = load_model(folder, lazy=True, strict=False)
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise RankError("model_unsupported", f"mlx-lm cannot load {folder}: {error}") from error
@@ -109,6 +113,37 @@ def unpack_unsplittable(model: nn.Module, parts: int) -> None:
             plain.bias = module.bias
         unpacked.append((name, plain))
     model.update_modules(tree_unflatten(unpacked))
+
+
+def torn_layers(folder: Path) -> set[str]:
+    """Numbers of the layers of which only a part is here: a file may end in the middle of a layer, whose rest lies in one
+    that only another rank needs."""
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return set()
+    file_of: dict[str, str] = json.loads(index.read_text())["weight_map"]
+    missing = {file for file in set(file_of.values()) if not (folder / file).is_file()}
+    layers = [LAYER.search(tensor) for tensor, file in file_of.items() if file in missing]
+    return {layer.group(1) for layer in layers if layer}
+
+
+@contextmanager
+def without_layers(numbers: set[str]) -> Iterator[None]:
+    """Leaves these out of all files meanwhile: mlx-lm's repairs of a checkpoint take each layer to be whole."""
+    original = mx.load
+
+    def is_wanted(tensor: str) -> bool:
+        layer = LAYER.search(tensor)
+        return layer is None or layer.group(1) not in numbers
+
+    def loading(*args: Any, **options: Any) -> Any:
+        return {name: array for name, array in original(*args, **options).items() if is_wanted(name)}
+
+    mx.load = loading
+    try:
+        yield
+    finally:
+        mx.load = original
 
 
 @contextmanager
