@@ -15,7 +15,7 @@ export interface StockServer extends AsyncDisposable {
   awake<T>(use: () => Promise<T>): Promise<T>;
 }
 
-/** @param ranks 1, or as many as there are cores to put them on in turn */
+/** @param ranks 1, which may use all cores, or more, each on one of them in turn */
 export async function startStockServer(
   { python, modelDir, cores }: { python: string; modelDir: string; cores: CoreSet },
   ranks: number,
@@ -31,7 +31,8 @@ export async function startStockServer(
   const children = hosts.map((_, rank) => {
     const id = cores.ids[rank % Math.max(cores.ids.length, 1)];
     const args = ['-m', 'mlx_lm.server', '--model', modelDir, '--port', String(port), '--pipeline'];
-    const [file, all] = pinnedCommand({ ids: id === undefined ? [] : [id], text: '' }, python, args);
+    const ids = ranks === 1 ? cores.ids : id === undefined ? [] : [id];
+    const [file, all] = pinnedCommand({ ids, text: '' }, python, args);
     const ring = ranks > 1 ? { MLX_RANK: String(rank), MLX_HOSTFILE: hostFile } : {};
     return execa(file, all, {
       reject: false,
