@@ -201,6 +201,7 @@ class Meter:
         # of a timed step that was not told yet: computing, waiting
         self._timed_ms: tuple[float, float] | None = None
         self._held: dict[str, Any] = {"kvBytes": 0, "sessions": 0}
+        self._held_at = 0.0
         self._total_tokens = 0
         self._before = self._now(0)
 
@@ -213,9 +214,12 @@ class Meter:
         if is_decoding:
             self.decode_steps += 1
             self._decode_s += seconds
-        self.idle(batch)
+        # the caches' sizes are asked array by array: not more often than they are told
+        if time.perf_counter() - self._held_at > STATS_INTERVAL_S / 2:
+            self.idle(batch)
 
     def idle(self, batch: Batch) -> None:
+        self._held_at = time.perf_counter()
         use = {"totalTokens": self._total_tokens, "liveTokens": batch.live_tokens, "keptTokens": batch.kept_tokens}
         self._held = {"kvBytes": batch.kv_bytes, "sessions": batch.count}
         if self._total_tokens:

@@ -53,6 +53,11 @@ class Request:
     def tokens(self) -> list[int]:
         return self.wanted.prompt_ids + self.generated
 
+    @property
+    def length(self) -> int:
+        """Of `tokens`, which are copied: a step must not take longer in a long conversation."""
+        return len(self.wanted.prompt_ids) + len(self.generated)
+
 
 @dataclass
 class Stepped:
@@ -108,7 +113,7 @@ class Batch:
     @property
     def live_tokens(self) -> int:
         """MLX's batch has room for its longest sequence in every row."""
-        longest = max((len(request.tokens) for request in self._live.values()), default=0)
+        longest = max((request.length for request in self._live.values()), default=0)
         return len(self._live) * blocks(longest)
 
     @property
@@ -191,7 +196,7 @@ class Batch:
             self._waiting.appendleft(request)
 
     def _used_tokens(self, requests: Any) -> int:
-        lengths = [len(request.tokens) + 1 for request in requests]
+        lengths = [request.length + 1 for request in requests]
         return len(lengths) * blocks(max(lengths, default=0)) + self._kept.tokens
 
     def _admit(self) -> None:

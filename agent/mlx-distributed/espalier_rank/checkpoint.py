@@ -137,7 +137,10 @@ def without_layers(numbers: set[str]) -> Iterator[None]:
         return layer is None or layer.group(1) not in numbers
 
     def loading(*args: Any, **options: Any) -> Any:
-        return {name: array for name, array in original(*args, **options).items() if is_wanted(name)}
+        loaded = original(*args, **options)
+        if not isinstance(loaded, dict):
+            return loaded
+        return {name: array for name, array in loaded.items() if is_wanted(name)}
 
     mx.load = loading
     try:
