@@ -1,6 +1,7 @@
 // The words on the control connection (a WebSocket that the controller opens to each agent), JSON text.
 import { z } from 'zod';
 import { NodeCheck } from './doctor.ts';
+import { DRAFT_COMMANDS, DRAFT_EVENTS } from './draft.ts';
 import { MachineFacts, MachineLoad } from './facts.ts';
 import { GenerateRequest, RequestFailure, RequestIds, TokenEvent } from './generate.ts';
 import { MAX_REASON_CHARS } from './limits.ts';
@@ -60,6 +61,7 @@ export const ControlCommand = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('unpair') }),
   /** makes the node's environment of MLX Distributed, if it is not there; answered with `engine` at each step of it */
   z.object({ kind: z.literal('install-engine') }),
+  ...DRAFT_COMMANDS,
   ...PROBE_COMMANDS,
   ...STORE_COMMANDS,
 ]);
@@ -76,6 +78,8 @@ export const ControlEvent = z.discriminatedUnion('kind', [
     protocol: z.int(),
     node: NodeFacts,
     stage: HeldStage.nullable(),
+    /** the draft that it runs, in the same words */
+    draft: HeldStage.nullish(),
     facts: MachineFacts.nullish().catch(null),
     /** what it has of MLX Distributed */
     engine: EngineState.optional().catch(undefined),
@@ -127,6 +131,7 @@ export const ControlEvent = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('trace'), epoch: z.int(), steps: TracedSteps }),
   /** null when it cannot be read: what one node found is worth no lost node */
   z.object({ kind: z.literal('check'), check: NodeCheck.nullable().catch(null) }),
+  ...DRAFT_EVENTS,
   ...PROBE_EVENTS,
   ...STORE_EVENTS,
 ]);

@@ -48,6 +48,11 @@ export const ERRORS = {
     solve:
       'Send the request again; `espalier status` shows which node was lost and when the cluster serves again.',
   },
+  draft_lost: {
+    status: 503,
+    solve:
+      'Nothing has to be done: texts go on without its guesses, and it is started again. `espalier status` shows where it runs.',
+  },
   cancelled: {
     // a status that no client takes as a reason to try again by itself
     status: 410,

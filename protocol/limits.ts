@@ -146,6 +146,15 @@ export const MAX_CONTINUED_OPENS = 4;
  * that go on, the counts 2.8 MiB and 163,840 tokens each 4.4 MiB; 64 faults 40 KiB, the others not 20 KiB.
  */
 export const MAX_FRAME_OPS_BYTES = 20 * MIB;
+/** Tokens in one word to a draft: a longer text is told in several. */
+export const MAX_DRAFT_IDS = 8_192;
+/** The same as JSON: each id at most seven bytes with its comma, and half a KiB of all else. */
+export const MAX_DRAFT_WORD_BYTES = 64 * KIB;
+/**
+ * Words that wait in a draft: the first stage tells each of its 64 texts at once when a draft comes, in at most 20 words of
+ * MAX_DRAFT_IDS each for 163,840 tokens, and then one for each guess that it took.
+ */
+export const MAX_DRAFT_WORDS = 4_096;
 /** An idle hop says that it lives this often. */
 export const HOP_BEAT_MS = 1_000;
 /** A hop from which nothing came for so long, beyond what its sender announced, is lost: three beats and a half. */

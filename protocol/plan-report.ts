@@ -1,7 +1,7 @@
 // A plan with its reasons: what GET /cluster/v1/plan answers and `espalier plan` prints. Every speed in it is predicted by
 // the cost model; what the model was fed with is marked as measured or as an estimate.
 import { z } from 'zod';
-import { EngineName, Goal, LayerRange, Link, Source } from './plan.ts';
+import { EngineName, Goal, LayerRange, Link, PlannedDraft, Source } from './plan.ts';
 import { Split } from './ranks.ts';
 
 export const PLAN_PATH = '/cluster/v1/plan';
@@ -109,6 +109,17 @@ export const PlanReport = z.object({
   epoch: z.int().nullable(),
   stages: z.array(StageReport),
   hops: z.array(HopReport),
+  /** where the draft guesses; left out where there is none */
+  draft: PlannedDraft.omit({ link: true })
+    .extend({
+      /** the node's name */
+      node: z.string(),
+      /** what a guess takes there, predicted */
+      guessMs: z.number().min(0),
+      /** of one that is apart: a word to the first stage's node and one back */
+      roundTripMs: z.number().min(0).nullable(),
+    })
+    .optional(),
   /** names of nodes that the plan does without */
   leftOut: z.array(z.string()),
   /** whether it is proven to be the best under the cost model; null where that was not asked */

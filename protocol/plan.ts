@@ -40,7 +40,7 @@ export const ModelCard = z.object({
   /** routed experts of a layer, and how many of them a token takes; null without such layers */
   experts: z.object({ total: z.int().min(1), chosen: z.int().min(1) }).nullable(),
   embeddingBytes: z.number(),
-  /** a draft model that the first stage holds as well: its weights, all its bytes with KV, and its layers */
+  /** the draft model that guesses for it: its weights, all its bytes with KV, and its layers */
   draft: z.object({ weightBytes: z.number(), bytes: z.number(), layerCount: z.int().min(1) }).optional(),
   headBytes: z.number(),
   /** bytes of all these weights in their files */
@@ -97,6 +97,23 @@ export function headStage<T>({
   return engine === 'mlx-distributed' ? stages.at(-1) : stages[0];
 }
 
+/** head: in the first stage's own process · apart: in a process of its own, on another node */
+export const DraftPlace = z.enum(['head', 'apart']);
+export type DraftPlace = z.infer<typeof DraftPlace>;
+
+/** Where a plan has the model's draft. */
+export const PlannedDraft = z.object({
+  place: DraftPlace,
+  nodeId: z.string(),
+  /** what it takes there: weights and KV, and what a process of its own takes */
+  bytes: z.number(),
+  /** of one that is apart: between the first stage's node and its own */
+  link: Link.optional(),
+  /** why there, in a sentence */
+  reason: z.string(),
+});
+export type PlannedDraft = z.infer<typeof PlannedDraft>;
+
 export interface PlannedStage {
   index: number;
   nodeId: string;
@@ -123,4 +140,6 @@ export interface Plan {
   prefillBytes: number;
   /** tokens of KV that every stage has room for beside its weights, whole blocks of them */
   kvTokens: number;
+  /** undefined where the model has none, or one stage leaves nothing to guess for */
+  draft?: PlannedDraft;
 }

@@ -1,5 +1,6 @@
 // The words of speculation: how guessing is chosen, and what is told of guesses. Guesses never change a text.
 import { z } from 'zod';
+import { DraftPlace } from './plan.ts';
 
 /** off: none · ngram: from the text so far · draft: by a small model · auto: by whatever there is, the best one first */
 export const SpeculationMode = z.enum(['off', 'ngram', 'draft', 'auto']);
@@ -21,8 +22,12 @@ export type GuessSourceName = z.infer<typeof GuessSourceName>;
 /** What a deployment guesses with. */
 export const SpeculationSpec = z.object({
   mode: SpeculationMode,
-  /** the draft's folder in MLX format, on the first stage's own disk; undefined for no draft */
+  /** the draft's folder in MLX format, on the disk of the node that runs it; undefined for no draft */
   draftDir: z.string().min(1).optional(),
+  /** sha256 over its config.json and its weights' headers */
+  draftFingerprint: z.string().optional(),
+  /** where it runs; left out: beside the first stage */
+  draftPlace: DraftPlace.optional(),
   /** tokens of KV that the draft has room for; longer texts are guessed by others */
   draftKvTokens: z.int().min(1).optional(),
 });

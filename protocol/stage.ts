@@ -31,6 +31,8 @@ export const StageSpec = z.object({
   ranks: RankPlace.optional(),
   /** what the first stage guesses with; undefined for nothing */
   speculation: SpeculationSpec.optional(),
+  /** a draft in a process of its own: a whole model that guesses for the first stage, whose node is both neighbours */
+  role: z.literal('draft').optional(),
 });
 export type StageSpec = z.infer<typeof StageSpec>;
 

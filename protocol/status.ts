@@ -1,6 +1,7 @@
 // The public picture of a cluster: what GET /cluster/v1/status answers and the WebSocket of the same path streams.
 // The dashboard and `espalier status` know nothing else.
 import { z } from 'zod';
+import { DraftStatus } from './draft.ts';
 import { GpuMemoryLimit, InterfaceKind, MachineLoad, PowerFacts, Rdma, ThermalFacts } from './facts.ts';
 import { Incident } from './incidents.ts';
 import {
@@ -214,6 +215,8 @@ export const ClusterStatus = z.object({
   predicted: PredictedRates.nullish(),
   /** who holds how much of the stages' KV, as the first stage says; null before it says so */
   kv: KvUse.nullish(),
+  /** the draft of the plan in force; null where it has none */
+  draft: DraftStatus.nullish(),
   /** guesses since the controller started, by source; empty where nothing guesses */
   guesses: z.array(GuessTotal).nullish(),
   requestsRunning: z.int(),

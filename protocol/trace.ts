@@ -2,7 +2,7 @@
 // Times are whole microseconds; where they are points in time, of the clock of the machine that measured them.
 import { z } from 'zod';
 import { MAX_TRACE_STEPS } from './limits.ts';
-import { EngineName, LayerRange } from './plan.ts';
+import { DraftPlace, EngineName, LayerRange } from './plan.ts';
 
 export const TRACE_PATH = '/cluster/v1/trace';
 /** Steps of a trace when nobody says how many. */
@@ -115,6 +115,8 @@ export const TraceMetadata = z.object({
   engine: EngineName,
   model: z.string(),
   epoch: z.int(),
+  /** where the draft guesses; left out where there is none */
+  draft: z.object({ place: DraftPlace, node: z.string() }).optional(),
   /** the moment of ts 0, milliseconds since 1970 on the clock of the first stage that answered; null without steps */
   startedAt: z.number().nullable(),
   stages: z.array(

@@ -1,5 +1,6 @@
 // The words between an agent and the stage worker that it supervises (over Node's IPC channel).
 import { z } from 'zod';
+import { DraftLink, DraftStats } from './draft.ts';
 import { GenerateRequest, RequestFailure, RequestIds, TokenEvent } from './generate.ts';
 import { Credentials } from './identity.ts';
 import { HostPort } from './node.ts';
@@ -31,6 +32,8 @@ export const WorkerCommand = z.discriminatedUnion('kind', [
     keepsKv: z.boolean(),
     ranks: RankLaunch.optional(),
   }),
+  /** to the first stage: it is guessed for by this draft from now on */
+  z.object({ kind: z.literal('link-draft'), link: DraftLink }),
   /** closes its hops and steps no more; what it holds is kept for its next place */
   z.object({ kind: z.literal('leave') }),
   z.object({ kind: z.literal('generate'), request: GenerateRequest, serial: z.int().min(1) }),
@@ -65,11 +68,15 @@ export const WorkerEvent = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('linked'), epoch: z.int() }),
   /** a hop is gone or cannot be opened; the worker waits for its next place */
   z.object({ kind: z.literal('unlinked'), epoch: z.int(), hop: HopSide, reason: z.string() }),
+  /** from the first stage: the draft on another node is there, or is not any more; `draftEpoch` as it was told */
+  z.object({ kind: z.literal('draft-linked'), draftEpoch: z.int() }),
+  z.object({ kind: z.literal('draft-unlinked'), draftEpoch: z.int(), reason: z.string() }),
   z.object({ kind: z.literal('tokens'), tokens: z.array(TokenEvent) }),
   /** from the first stage: these requests have a session now, so that the next steps compute them */
   z.object({ kind: z.literal('admitted'), requestIds: RequestIds }),
   z.object({ kind: z.literal('request-failed'), failure: RequestFailure }),
   z.object({ kind: z.literal('stats'), stats: StageStats }),
+  z.object({ kind: z.literal('draft-stats'), stats: DraftStats }),
   z.object({ kind: z.literal('trace'), steps: TracedSteps }),
   /** a stranger was refused at its hop: a line for the agent's log */
   z.object({ kind: z.literal('refusal'), text: z.string() }),
