@@ -23,14 +23,17 @@ import { type ControlTrust, type FileDoor, FrontDoor, refuse } from './front-doo
 import { SilenceWatch } from './silence-watch.ts';
 
 type Hello = ControlCommand & { kind: 'hello' };
+export type DraftCommand = ControlCommand & { kind: `draft-${string}` };
 export type StageCommand = Exclude<
   ControlCommand,
-  Hello | { kind: 'unpair' | 'check' | 'install-engine' } | ProbeCommand | StoreCommand
+  Hello | { kind: 'unpair' | 'check' | 'install-engine' } | DraftCommand | ProbeCommand | StoreCommand
 >;
 
 export interface ControlHandler {
   /** @param localHost the address of this node by which the controller reached it */
   onCommand(command: StageCommand, localHost: string): void;
+  /** @param localHost as onCommand's */
+  onDraft?(command: DraftCommand, localHost: string): void;
   onProbe(command: ProbeCommand): void;
   /** this node is to check itself and tell what it found */
   onCheck(): void;
@@ -42,6 +45,8 @@ export interface ControlHandler {
   onDisconnect(): void;
   /** what is loaded, for the hello */
   stage(): HeldStage | null;
+  /** the draft that runs here, for the same */
+  draft?(): HeldStage | null;
   /** what this machine is, for the hello; undefined until it was gathered */
   facts?(): MachineFacts | undefined;
   /** this node's model files, for those who may read them */
@@ -151,6 +156,7 @@ export class ControlServer {
       if (command.kind === 'unpair') return this.#trust.forget();
       if (command.kind === 'check') return this.#handler.onCheck();
       if (command.kind === 'install-engine') return this.#handler.onInstallEngine?.();
+      if (isDraft(command)) return this.#handler.onDraft?.(command, localHost);
       if (isStore(command)) return this.#handler.onStore?.(command);
       return isProbe(command) ? this.#handler.onProbe(command) : this.#handler.onCommand(command, localHost);
     });
@@ -195,19 +201,25 @@ export class ControlServer {
     this.#handler.onConnect();
     const facts = this.#handler.facts?.() ?? null;
     const stage = this.#handler.stage();
+    const draft = this.#handler.draft?.() ?? null;
     const engine = this.#handler.engine?.();
     const node = this.#node;
-    this.send({ kind: 'hello', protocol: PROTOCOL_VERSION, node, stage, facts, ...(engine && { engine }) });
+    const told = { stage, draft, facts, ...(engine && { engine }) };
+    this.send({ kind: 'hello', protocol: PROTOCOL_VERSION, node, ...told });
   }
 }
 
-type AfterHello = StageCommand | ProbeCommand | StoreCommand;
+type AfterHello = StageCommand | DraftCommand | ProbeCommand | StoreCommand;
+
+function isDraft(command: AfterHello): command is DraftCommand {
+  return command.kind.startsWith('draft-');
+}
 
 function isStore(command: AfterHello): command is StoreCommand {
   return command.kind.startsWith('store-');
 }
 
-function isProbe(command: AfterHello): command is ProbeCommand {
+function isProbe(command: StageCommand | ProbeCommand): command is ProbeCommand {
   return command.kind.startsWith('probe-');
 }
 

@@ -7,7 +7,9 @@ import type { JoinToken } from '../protocol/join-token.ts';
 import { createLog } from '../protocol/log.ts';
 import { advertise } from './advertise.ts';
 import { SelfCheck } from './checks/self-check.ts';
-import { ControlServer, type StageCommand } from './control-server.ts';
+
+import { ControlServer, type DraftCommand, type StageCommand } from './control-server.ts';
+import { DraftHost } from './draft-host.ts';
 import { nodeFacts } from './facts/machine.ts';
 import { FactsWatch } from './facts/watch.ts';
 import { EngineHost } from './mlx-distributed/engine-host.ts';
@@ -79,6 +81,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
     undefined,
     workerProgram,
   );
+  const drafts = new DraftHost(identity, rankHome, log, (event) => control.send(event));
   const engine = new EngineHost(enginesDir, log, (state) => control.send({ kind: 'engine', engine: state }));
   let machine: FactsWatch | undefined;
   const probes = new ProbeHost(options.host, identity, log, (event) => control.send(event));
@@ -98,16 +101,25 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
   const control: ControlServer = new ControlServer(node, options.cluster, identity, trust, log, {
     onCommand: (command, localHost) =>
       stages.handle(placed(command, store), hopHost(command, options.host, localHost)),
+    onDraft: (command, localHost) => {
+      if (command.kind === 'draft-link') stages.linkDraft(command.epoch, command.link);
+      else drafts.handle(command, hopHost(command, options.host, localHost));
+    },
     onStore: (command) => store.handle(command),
     onProbe: (command) => probes.handle(command),
     onCheck: () => selfCheck.run(),
-    onConnect: () => stages.controllerCame(),
+    onConnect: () => {
+      stages.controllerCame();
+      drafts.controllerCame();
+    },
     onDisconnect: () => {
       probes.stop();
       store.stop();
       stages.controllerGone();
+      drafts.controllerGone();
     },
     stage: () => stages.held,
+    draft: () => drafts.held,
     onInstallEngine: () => void engine.install(),
     facts: () => machine?.facts,
     files: store,
@@ -137,6 +149,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       probes.stop();
       store.stop();
       void stages.stop();
+      void drafts.stop();
     }
     advertisement.update(isPaired);
   });
@@ -148,7 +161,7 @@ export async function startAgent(options: AgentOptions): Promise<RunningAgent> {
       control.close();
       probes.stop();
       store.stop();
-      await Promise.all([stages.stop(), advertisement.stop(), machine?.stop()]);
+      await Promise.all([stages.stop(), drafts.stop(), advertisement.stop(), machine?.stop()]);
     },
   };
 }
@@ -160,7 +173,7 @@ function placed(command: StageCommand, store: StoreHost): StageCommand {
 }
 
 /** Where a stage listens for its hop: where the plan wants it, as far as --host lets it; else where the controller came. */
-function hopHost(command: StageCommand, host: string, localHost: string): string {
-  const wanted = command.kind === 'deploy' ? command.hopHost : undefined;
+function hopHost(command: StageCommand | DraftCommand, host: string, localHost: string): string {
+  const wanted = 'hopHost' in command ? command.hopHost : undefined;
   return wanted !== undefined && isOffered(host, wanted) ? wanted : localHost;
 }

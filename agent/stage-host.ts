@@ -3,6 +3,7 @@
 // without a controller the stage stays loaded for a while.
 import type { Logger } from 'pino';
 import type { ControlEvent } from '../protocol/control.ts';
+import type { DraftLink } from '../protocol/draft.ts';
 import { asEspalierError, EspalierError } from '../protocol/errors.ts';
 import type { Credentials } from '../protocol/identity.ts';
 import { CONTROLLER_GRACE_MS } from '../protocol/limits.ts';
@@ -89,6 +90,12 @@ export class StageHost {
     }
   }
 
+  /** Of the stage that this node has: it is guessed for by a draft on another node. */
+  linkDraft(epoch: number, link: DraftLink): void {
+    if (this.#stage instanceof StageSupervisor && this.#stage.spec.epoch === epoch)
+      this.#stage.send({ kind: 'link-draft', link });
+  }
+
   controllerCame(): void {
     clearTimeout(this.#grace);
   }
@@ -123,7 +130,7 @@ export class StageHost {
       const message = `this node has a stage of epoch ${held.epoch} already: epoch ${epoch} is not newer`;
       throw new EspalierError('old_epoch', message);
     }
-    const what = { epoch, index, layers: formatRange(range) };
+    const what = { epoch, index, layers: formatRange(range), ...(spec.role && { role: spec.role }) };
     if (this.#stage instanceof StageSupervisor && !spec.ranks && isSameModel(held, spec)) {
       this.#log.info(what, 'moving the stage');
       this.#stage.move(spec, hopHost);
@@ -235,6 +242,16 @@ export class StageHost {
         break;
       case 'trace':
         this.#tell({ kind: 'trace', epoch, steps: event.steps });
+        break;
+      case 'draft-linked':
+        this.#tell({ kind: 'draft-linked', epoch: event.draftEpoch });
+        break;
+      case 'draft-unlinked':
+        this.#log.warn({ epoch: event.draftEpoch }, `the draft is lost: ${event.reason}`);
+        this.#tell({ kind: 'draft-unlinked', epoch: event.draftEpoch, reason: event.reason });
+        break;
+      case 'draft-stats':
+        this.#tell({ kind: 'draft-stats', epoch, stats: event.stats });
         break;
       case 'beat': // its supervisor's
       case 'refusal':

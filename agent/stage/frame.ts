@@ -5,6 +5,7 @@ import { ERRORS, type ErrorCode } from '../../protocol/errors.ts';
 import { Grammar, Sampling } from '../../protocol/generate.ts';
 import {
   MAX_BUSY_MS,
+  MAX_DRAFT_WORD_BYTES,
   MAX_FAULT_CHARS,
   MAX_FRAME_BYTES,
   MAX_FRAME_OPS_BYTES,
@@ -22,6 +23,7 @@ import type { Row, SessionOp } from '../engine/step.ts';
 import type { WireDtype } from '../engine/tensor-bytes.ts';
 import { decodeIdCounts, encodeIdCounts } from './id-counts.ts';
 import { decodeIdSet, encodeIdSet } from './id-set.ts';
+import { DraftWord } from './speculation/draft-words.ts';
 
 /** `ESPL` */
 const MAGIC = 0x4c505345;
@@ -31,7 +33,7 @@ const NO_TOKEN = 0xffffffff;
 /** A stage's number and a token of at most 200 characters, as JSON. */
 const MAX_HELLO_BYTES = 1_024;
 
-const KINDS = ['hello', 'step', 'tokens', 'beat', 'cancel'] as const;
+const KINDS = ['hello', 'step', 'tokens', 'beat', 'cancel', 'draft'] as const;
 const DTYPES = ['F32', 'BF16', 'F16'] as const satisfies WireDtype[];
 const DTYPE_BYTES = [4, 2, 2] as const;
 /** flags of a row */
@@ -95,7 +97,14 @@ export interface CancelFrame {
   guesses: CancelledGuesses[];
 }
 
-export type Frame = HelloFrame | StepFrame | TokensFrame | BeatFrame | CancelFrame;
+/** Between the first stage and a draft on another node, in either direction. */
+export interface DraftFrame {
+  kind: 'draft';
+  epoch: number;
+  word: DraftWord;
+}
+
+export type Frame = HelloFrame | StepFrame | TokensFrame | BeatFrame | CancelFrame | DraftFrame;
 
 /** A frame that breaks the format: the hop that sent it is closed with this reason. */
 export class FrameError extends Error {
@@ -180,6 +189,8 @@ export function encodeFrame(frame: Frame, allocate: (length: number) => Buffer =
     ]);
     return assemble(frame, { rows, step: frame.step }, allocate);
   }
+  if (frame.kind === 'draft')
+    return assemble(frame, { json: Buffer.from(JSON.stringify(frame.word)) }, allocate);
   // it has no step, whose place its number takes
   if (frame.kind === 'beat') return assemble(frame, { step: Math.ceil(frame.busyMs) }, allocate);
   if (frame.kind === 'cancel') {
@@ -282,6 +293,8 @@ function readHeader(buffer: Buffer): Header {
     throw new FrameError(`a hello of ${bodyBytes(header)} bytes`);
   if (kind === 'beat' && (bodyBytes(header) > 0 || header.step > MAX_BUSY_MS))
     throw new FrameError(`a beat of ${bodyBytes(header)} bytes and ${header.step} ms`);
+  if (kind === 'draft' && bodyBytes(header) > MAX_DRAFT_WORD_BYTES)
+    throw new FrameError(`a word to a draft of ${bodyBytes(header)} bytes`);
   if (kind !== 'step' && header.hiddenBytes > 0) throw new FrameError(`a ${kind} frame with a hidden state`);
   return header;
 }
@@ -296,6 +309,11 @@ function readBody(header: Header, body: Buffer): Frame {
     return { kind, epoch, ...hello.data };
   }
   if (kind === 'beat') return { kind, epoch, busyMs: step };
+  if (kind === 'draft') {
+    const word = DraftWord.safeParse(parseJson(json));
+    if (!word.success) throw new FrameError(`a word to a draft: ${word.error.issues[0]?.message}`);
+    return { kind, epoch, word: word.data };
+  }
   const rows = Array.from({ length: header.rows }, (_, i) => {
     const at = i * ROW_BYTES;
     return [

@@ -21,6 +21,9 @@ import { encodeFrame, type Frame, FrameError, FrameReader } from './frame.ts';
 /** An address that answers nothing is given up after this, and dialled again. */
 const DIAL_TIMEOUT_MS = 2_000;
 
+/** Replies of some hundred bytes that a neighbour may leave unread. */
+const MAX_UNREAD_BYTES = 1 << 20;
+
 /** Announcements behind a cable that was pulled: the loop stops before there are as many, with its steps. */
 const MAX_UNSENT_BEATS = 64;
 
@@ -91,6 +94,14 @@ export class HopServer {
         resolve(typeof address === 'object' && address ? address.port : 0);
       });
     });
+  }
+
+  /** Says something to the neighbour, the other way round; nothing where there is none. Whoever does not read it is lost. */
+  reply(frame: Frame): void {
+    const socket = this.#neighbour;
+    if (!socket || socket.destroyed) return;
+    if (socket.writableLength > MAX_UNREAD_BYTES) this.drop('it does not read what it is told');
+    else socket.write(encodeFrame(frame));
   }
 
   /** Gives the neighbour's hop up: it is lost with this reason. */
@@ -203,6 +214,7 @@ export class HopClient {
    * @param onLost called once when the hop is gone after it was open
    * @param from this node's address to dial from; the system chooses when undefined
    * @param signal ends it, be it in the middle of dialling
+   * @param onReply what the other side says; stages say nothing
    */
   static async dial(
     next: HostPort,
@@ -211,6 +223,7 @@ export class HopClient {
     onLost: (reason: string) => void,
     from?: string | undefined,
     signal?: AbortSignal,
+    onReply?: (frame: Frame) => void,
   ): Promise<HopClient> {
     const begin = performance.now();
     const deadline = begin + LINK_TIMEOUT_MS;
@@ -225,6 +238,11 @@ export class HopClient {
           reason = error.message;
         });
         socket.once('close', () => onLost(reason));
+        if (onReply) {
+          listen(socket, onReply, (why) => {
+            reason = why;
+          });
+        }
         hop.send({ kind: 'hello', ...hello });
         return hop;
       } catch (error) {
@@ -287,6 +305,20 @@ export class HopClient {
     this.#socket.removeAllListeners('close');
     this.#socket.destroy();
   }
+}
+
+/** Hands on what comes; what is malformed closes the socket. */
+function listen(socket: TLSSocket, onReply: (frame: Frame) => void, onWrong: (why: string) => void): void {
+  const reader = new FrameReader();
+  socket.on('data', (chunk) => {
+    try {
+      for (const frame of reader.push(chunk)) if (!socket.destroyed) onReply(frame);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      onWrong(error.message);
+      socket.destroy();
+    }
+  });
 }
 
 async function connect(next: HostPort, { credentials, peer }: HopKeys, from: string | undefined) {

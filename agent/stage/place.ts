@@ -1,5 +1,6 @@
 // A stage's place in the ring of one deployment: its two hops and its loop. A hop that is lost ends neither the worker
 // nor the other hop: the stage stops stepping and waits until it is moved to its next place.
+import type { DraftLink } from '../../protocol/draft.ts';
 import type { GenerateRequest, RequestFailure, TokenEvent } from '../../protocol/generate.ts';
 import type { Credentials } from '../../protocol/identity.ts';
 import type { HostPort } from '../../protocol/node.ts';
@@ -10,6 +11,8 @@ import type { Engine } from '../engine/engine.ts';
 import type { TensorBytes } from '../engine/tensor-bytes.ts';
 import { HopClient, HopServer } from './hop.ts';
 import { type Interval, Meter } from './meter.ts';
+import { DraftHop } from './speculation/draft-hop.ts';
+import type { RemoteDraft } from './speculation/remote-draft.ts';
 import type { GuessSource } from './speculation/source.ts';
 import { StageLoop } from './stage-loop.ts';
 import { Tracer } from './tracer.ts';
@@ -22,6 +25,8 @@ export interface PlaceParts {
   bytes: TensorBytes;
   /** what the first stage guesses with; none for no guesses */
   sources: readonly GuessSource[];
+  /** of these, the one that hears of a draft on another node */
+  remote?: RemoteDraft | undefined;
   settle(): Promise<void>;
   /** for how long this process may be blocked from now on */
   busyMs(): number;
@@ -33,6 +38,9 @@ export interface PlaceListener {
   /** both hops are open */
   onLinked(): void;
   onUnlinked(hop: HopSide, reason: string): void;
+  /** the same of a draft on another node: the stage goes on without it */
+  onDraftLinked(draftEpoch: number): void;
+  onDraftUnlinked(draftEpoch: number, reason: string): void;
   /** a stranger knocked */
   onRefused(reason: string): void;
   onAdmitted(requestIds: string[]): void;
@@ -62,12 +70,17 @@ export class Place {
   readonly #abort = new AbortController();
   readonly #lost = new Set<HopSide>();
   #next: HopClient | undefined;
+  #draftHop: DraftHop | undefined;
+  readonly #remote: RemoteDraft | undefined;
+  readonly #busyMs: () => number;
   #openHops = 0;
 
   constructor(spec: StageSpec, parts: PlaceParts, listener: PlaceListener) {
     this.spec = spec;
     this.#credentials = parts.credentials;
     this.#listener = listener;
+    this.#remote = parts.remote;
+    this.#busyMs = () => parts.busyMs();
     this.#loop = new StageLoop(
       spec,
       parts.engine,
@@ -131,6 +144,20 @@ export class Place {
     this.#loop.run().catch((error) => this.#listener.onBroken(error));
   }
 
+  /** First stage: it is guessed for by this draft from now on, once it can be reached. */
+  async linkDraft(link: DraftLink): Promise<void> {
+    this.#draftHop?.close();
+    // of a deployment that knows of no draft elsewhere, or is over
+    if (!this.#remote || this.#abort.signal.aborted) return;
+    const { draftEpoch } = link;
+    this.#draftHop = new DraftHop(link, this.#credentials, this.#remote, {
+      onLinked: () => this.#listener.onDraftLinked(draftEpoch),
+      onUnlinked: (reason) => this.#listener.onDraftUnlinked(draftEpoch, reason),
+      blockedMs: () => this.#busyMs(),
+    });
+    await this.#draftHop.dial();
+  }
+
   /** @throws EspalierError for this request alone */
   submit(request: GenerateRequest): void {
     this.#loop.submit(request);
@@ -147,6 +174,7 @@ export class Place {
   /** Tells the next stage that this one lives. */
   beat(busyMs: number): void {
     this.#next?.beat(this.spec.epoch, busyMs);
+    this.#draftHop?.beat(busyMs);
   }
 
   /** Steps no more and closes the hops, at once. @returns when the step under way has ended */
@@ -154,6 +182,7 @@ export class Place {
     this.#abort.abort();
     this.#server.close();
     this.#next?.close();
+    this.#draftHop?.close();
     return this.#loop.stop();
   }
 

@@ -1,8 +1,9 @@
-// A stage worker as a process: its channel to the agent, and its end. It may block for seconds in a step and may be killed
+// A worker, of a stage or of a draft, as a process: its channel to the agent, and its end. It may block for seconds in a step and may be killed
 // by MLX: the agent expects both.
 import { rmSync } from 'node:fs';
 import { asEspalierError, EspalierError } from '../../protocol/errors.ts';
 import { WorkerCommand, type WorkerEvent } from '../../protocol/worker.ts';
+import { DraftWorker } from './speculation/draft-worker.ts';
 import type { GuessSource } from './speculation/source.ts';
 import { StageWorker } from './stage-worker.ts';
 
@@ -16,10 +17,24 @@ function die(error: unknown): void {
   setTimeout(() => process.exit(1), LAST_WORDS_MS);
 }
 
-/** Runs until the agent ends it, or is gone. @param wrapSources as StageWorker takes it */
+/** What a worker's process holds: a stage, or a draft. */
+export interface Worker {
+  handle(command: Exclude<WorkerCommand, { kind: 'stop' }>): void;
+}
+
+/** Runs a stage until the agent ends it, or is gone. @param wrapSources as StageWorker takes it */
 export function runWorker(wrapSources?: (sources: GuessSource[]) => GuessSource[]): void {
+  runProcess((send) => new StageWorker(send, die, wrapSources));
+}
+
+/** Runs a draft until the agent ends it, or is gone. */
+export function runDraft(): void {
+  runProcess((send) => new DraftWorker(send, die));
+}
+
+function runProcess(begin: (send: (event: WorkerEvent) => void) => Worker): void {
   let scratchDir: string | undefined;
-  const worker = new StageWorker((event) => process.send?.(event), die, wrapSources);
+  const worker = begin((event) => process.send?.(event));
 
   process.on('message', (message) => {
     const command = WorkerCommand.safeParse(message);

@@ -73,6 +73,12 @@ export class StageLoop {
     const { stageCount } = spec;
     const now = () => performance.now();
     if (canGuess) this.#speculator = new Speculator(sources, this.#costs, { stageCount, vocabSize }, now);
+    for (const source of sources) {
+      source.listen?.((isNew) => {
+        if (isNew) this.#speculator?.tryAgain();
+        this.#notify();
+      });
+    }
     this.#spec = spec;
     this.#engine = engine;
     this.#bytes = bytes;

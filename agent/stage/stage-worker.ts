@@ -16,7 +16,7 @@ import type { TensorBytes } from '../engine/tensor-bytes.ts';
 import { Pace } from './pace.ts';
 import { Place } from './place.ts';
 import { makeSettle } from './settle.ts';
-import { draftFor, type LoadedDraft, sourcesOf } from './speculation/load-sources.ts';
+import { draftFor, type LoadedDraft, remoteDraftOf, sourcesOf } from './speculation/load-sources.ts';
 import type { GuessSource } from './speculation/source.ts';
 
 type Command<K extends WorkerCommand['kind']> = WorkerCommand & { kind: K };
@@ -79,6 +79,9 @@ export class StageWorker {
         break;
       case 'link':
         this.#queue(() => this.#link(command));
+        break;
+      case 'link-draft':
+        this.#queue(() => this.#linkDraft(command));
         break;
       case 'leave':
         void this.#place?.leave();
@@ -177,13 +180,15 @@ export class StageWorker {
   async #take(spec: StageSpec, hopHost: string, readLayers: number): Promise<void> {
     const engine = this.#engineNow;
     const { epoch } = spec;
+    const remote = remoteDraftOf(spec);
     const place: Place = new Place(
       spec,
       {
         credentials: this.#credentials as Credentials,
         engine,
         bytes: this.#bytes as TensorBytes,
-        sources: this.#wrapSources(sourcesOf(spec, this.#draft)),
+        sources: this.#wrapSources(sourcesOf(spec, this.#draft, remote)),
+        remote,
         settle: () => this.#settle(),
         busyMs: () => this.#busyMs,
         stepBegins: (tokens) => {
@@ -199,6 +204,8 @@ export class StageWorker {
       },
       {
         onLinked: () => this.#send({ kind: 'linked', epoch }),
+        onDraftLinked: (draftEpoch) => this.#send({ kind: 'draft-linked', draftEpoch }),
+        onDraftUnlinked: (draftEpoch, reason) => this.#send({ kind: 'draft-unlinked', draftEpoch, reason }),
         onUnlinked: (hop, reason) => this.#send({ kind: 'unlinked', epoch, hop, reason }),
         onRefused: (text) => this.#send({ kind: 'refusal', text }),
         onAdmitted: (requestIds) => this.#send({ kind: 'admitted', requestIds }),
@@ -232,6 +239,11 @@ export class StageWorker {
     this.#kept = place;
     this.#kvEpoch = epoch;
     place.link({ next, from, keepsKv, before }).catch((error) => this.#die(error));
+  }
+
+  /** As with the next stage, nothing waits for it. */
+  #linkDraft({ link }: Command<'link-draft'>): void {
+    void this.#place?.linkDraft(link);
   }
 
   #generate({ request }: Command<'generate'>): void {

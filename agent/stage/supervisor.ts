@@ -23,6 +23,9 @@ import { makeScratchDir } from './scratch.ts';
 /** What a stage worker runs. */
 export const WORKER_PROGRAM = fileURLToPath(new URL('./worker.js', import.meta.url));
 
+/** What the worker of a draft on a node of its own runs. */
+export const DRAFT_PROGRAM = fileURLToPath(new URL('./draft.js', import.meta.url));
+
 /** Deadlines are looked at this often. */
 const LOOK_MS = 500;
 /** Of what a worker wrote on standard error, the end may be its reason. */
@@ -100,7 +103,7 @@ export class StageSupervisor {
     this.#child.stderr.on('data', (chunk: Buffer) => {
       const text = chunk.toString().trimEnd();
       this.#lastWords = text.slice(-MAX_LAST_WORDS).split('\n').at(-1) ?? '';
-      log.warn({ stage: this.#spec.index }, text);
+      log.warn({ of: placeName(this.#spec) }, text);
     });
     this.#child.nodeChildProcess.on('message', (message) => this.#take(message));
     this.#silence = new SilenceWatch({
@@ -178,7 +181,7 @@ export class StageSupervisor {
     if (this.#stopping) return;
     const how = signal ? `it was killed by ${signal}` : `it exited with code ${exitCode}`;
     const words = this.#lastWords ? `; its last words: ${this.#lastWords}` : '';
-    const message = `the worker of stage ${this.#spec.index} is gone: ${how}${words}`;
+    const message = `the worker of ${placeName(this.#spec)} is gone: ${how}${words}`;
     this.#listener.onExit(this.#fatal ?? { code: 'stage_lost', message });
   }
 
@@ -186,7 +189,7 @@ export class StageSupervisor {
     const parsed = WorkerEvent.safeParse(message);
     if (!parsed.success) {
       const { message: error } = parsed.error;
-      this.#log.error({ stage: this.#spec.index, error }, 'a worker sent a message that is not known');
+      this.#log.error({ of: placeName(this.#spec), error }, 'a worker sent a message that is not known');
       return;
     }
     const event = parsed.data;
@@ -203,7 +206,7 @@ export class StageSupervisor {
       return;
     }
     if (event.kind === 'refusal') {
-      this.#log.warn({ stage: this.#spec.index }, event.text);
+      this.#log.warn({ of: placeName(this.#spec) }, event.text);
       return;
     }
     if (this.#stopping) return;
@@ -230,8 +233,12 @@ export class StageSupervisor {
     if (this.#stopping) return;
     this.#fatal ??= {
       code: 'stage_lost',
-      message: `the worker of stage ${this.#spec.index} was ended, ${why}`,
+      message: `the worker of ${placeName(this.#spec)} was ended, ${why}`,
     };
     this.#child.kill('SIGKILL');
   }
+}
+
+function placeName({ role, index }: StageSpec): string {
+  return role === 'draft' ? 'the draft' : `stage ${index}`;
 }

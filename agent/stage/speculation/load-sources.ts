@@ -1,10 +1,11 @@
 // What the first stage guesses with, as its deployment says. A draft that cannot be loaded costs speed, never the stage:
 // it is told of on standard error, which the agent logs.
 import { asEspalierError } from '../../../protocol/errors.ts';
-import { openModelFolder } from '../../../protocol/model-folder.ts';
 import type { StageSpec } from '../../../protocol/stage.ts';
-import { DraftSource } from './draft-source.ts';
+import type { DraftSource } from './draft-source.ts';
+import { loadDraft } from './load-draft.ts';
 import { NgramSource } from './ngram-source.ts';
+import { RemoteDraft } from './remote-draft.ts';
 import type { GuessSource } from './source.ts';
 
 /** A draft that is loaded, and from where. */
@@ -23,31 +24,41 @@ export async function draftFor(
   held: LoadedDraft | undefined,
   settle: () => Promise<void>,
 ): Promise<LoadedDraft | undefined> {
-  const { draftDir: dir, draftKvTokens: kvTokens = contextTokens } = speculation ?? {};
-  if (dir === undefined || range.start > 0 || stageCount === 1) return undefined;
+  const { draftDir: dir, draftKvTokens: kvTokens = contextTokens, draftPlace } = speculation ?? {};
+  const isElsewhere = dir === undefined || draftPlace === 'apart' || range.start > 0;
+  if (isElsewhere || stageCount === 1) return undefined;
   held?.source.clear();
   if (held?.dir === dir) {
     await held.source.limit({ contextTokens, maxSessions, kvTokens });
     return held;
   }
   try {
-    const { num_hidden_layers: end } = (await openModelFolder(dir)).config;
-    const { Engine } = await import('../../engine/engine.ts');
-    const limits = { contextTokens, maxSessions, kvTokens };
-    const engine = await Engine.load({ modelDir: dir, range: { start: 0, end }, ...limits, settle });
-    const source = new DraftSource(engine, settle);
-    await source.warmUp();
-    return { dir, source };
+    return { dir, source: await loadDraft(dir, { contextTokens, maxSessions, kvTokens }, settle) };
   } catch (error) {
     process.stderr.write(`no draft from ${dir}: ${asEspalierError(error).message}\n`);
     return undefined;
   }
 }
 
-/** All sources of a place, which may be none. */
-export function sourcesOf({ speculation }: StageSpec, draft: LoadedDraft | undefined): GuessSource[] {
+/** All sources of a place, which may be none. @param remote the draft on another node, where the plan has it there */
+export function sourcesOf(
+  { speculation }: StageSpec,
+  draft: LoadedDraft | undefined,
+  remote?: RemoteDraft,
+): GuessSource[] {
   const mode = speculation?.mode ?? 'off';
   if (mode === 'off') return [];
   const ngram = mode === 'draft' ? [] : [new NgramSource()];
-  return draft ? [draft.source, ...ngram] : ngram;
+  const drafted = draft?.source ?? remote;
+  return drafted ? [drafted, ...ngram] : ngram;
+}
+
+/** The draft on another node that a place is guessed for by, before there is a hop to it; undefined where there is none. */
+export function remoteDraftOf({ range, stageCount, speculation }: StageSpec): RemoteDraft | undefined {
+  const { mode = 'off', draftPlace } = speculation ?? {};
+  if (mode === 'off' || draftPlace !== 'apart' || range.start > 0 || stageCount === 1) return undefined;
+  return new RemoteDraft({
+    nowMs: () => performance.now(),
+    later: (ms, task) => void setTimeout(task, ms).unref(),
+  });
 }

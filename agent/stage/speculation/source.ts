@@ -21,13 +21,20 @@ export interface GuessSource {
    * Guesses the tokens that follow.
    * @param count how many are wanted, at least 1
    * @param isEnough whether it should stop with those that it has, because something else is to be done
-   * @returns none where it has no idea; `working` where it needs another turn, because reading the text takes it long
+   * @returns none where it has no idea; `working` where it needs another turn, because reading the text takes it long;
+   * `coming` where some are on their way from elsewhere, and `listen` tells when
    */
   guess(
     context: GuessContext,
     count: number,
     isEnough?: () => boolean,
-  ): Promise<readonly number[] | 'working'>;
+  ): Promise<readonly number[] | 'working' | 'coming'>;
+  /**
+   * Of a source that works elsewhere.
+   * @param news called when something came, or waiting is no longer worth it; `isNew` where it has only begun to guess, so
+   * that what was found of guessing without it says nothing
+   */
+  listen?(news: (isNew: boolean) => void): void;
   /** A session is over: what is known of its text can be forgotten. */
   forget(session: number): void;
 }

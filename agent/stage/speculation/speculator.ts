@@ -86,6 +86,8 @@ export class Speculator {
       // a stream has to earn long steps
       const count = Math.min(wish.most, rows, 1 + stream.rightInRow);
       const ids = await source.guess(context, count, isEnough);
+      // better ones are on their way, and nothing real waits for them
+      if (ids === 'coming') return undefined;
       if (ids.length > 0 && ids !== 'working')
         this.#guessMs.set(source.name, guessMs + ((this.#nowMs() - fromMs) / ids.length - guessMs) / 8);
       if (ids === 'working') {
@@ -110,7 +112,7 @@ export class Speculator {
     stream.unasked = undefined;
     const source = ranked.slice(1).find(({ isFree }) => isFree);
     const ids = await source?.guess(context, 1);
-    const token = ids === 'working' ? undefined : ids?.[0];
+    const token = Array.isArray(ids) ? ids[0] : undefined;
     if (!source || token === undefined) return;
     const before = guessed.at(-1) ?? tokens.at(-1);
     stream.unasked = { source: source.name, at: tokens.length + guessed.length, before, token };
@@ -133,6 +135,12 @@ export class Speculator {
       stream.gate.token(verdict, streams, nowMs);
       if (isOver) this.forget(session);
     }
+  }
+
+  /** There is a source that was not there before: what did not pay without it is tried again. */
+  tryAgain(): void {
+    this.#unguessed.shut = undefined;
+    for (const stream of this.#streams.values()) stream.gate = new Gate(this.#unguessed);
   }
 
   /** Forgets a session. */

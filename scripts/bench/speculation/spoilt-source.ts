@@ -18,12 +18,16 @@ export class SpoiltSource implements GuessSource {
     this.isFree = source.isFree;
   }
 
-  async guess(...asked: Parameters<GuessSource['guess']>): Promise<readonly number[] | 'working'> {
+  async guess(...asked: Parameters<GuessSource['guess']>): ReturnType<GuessSource['guess']> {
     const ids = await this.#source.guess(...asked);
-    if (ids === 'working') return ids;
+    if (typeof ids === 'string') return ids;
     const [context] = asked;
     const begin = context.tokens.length + context.guessed.length;
     return ids.map((id, i) => (chanceAt(begin + i) < this.#chance ? (id + 1) % ID_COUNT : id));
+  }
+
+  listen(news: (isNew: boolean) => void): void {
+    this.#source.listen?.(news);
   }
 
   forget(session: number): void {
