@@ -56,12 +56,11 @@ export async function chooseSpeculation(
     const draft = await openModelFolder(draftDir ?? own);
     await checkVocabulary(model, draft);
     const card = await readModelCard(draft);
-    const kvBytes = card.kvValuesPerTokenLayer * card.layerCount * VALUE_BYTES * contextTokens;
-    const spec = { mode, draftDir: draft.dir, draftKvTokens: contextTokens };
-    const weightBytes = modelBytes(card);
+    const { dir, fingerprint: draftFingerprint } = draft;
+    const spec = { mode, draftDir: dir, draftFingerprint, draftKvTokens: contextTokens };
     return {
       spec,
-      draft: { weightBytes, bytes: weightBytes + kvBytes, layerCount: card.layerCount },
+      draft: draftOf(card, contextTokens),
       guessYield: DRAFT_YIELD,
       note: undefined,
     };
@@ -74,6 +73,14 @@ export async function chooseSpeculation(
 /** The share of guesses that plans take to be right where there is no draft (an estimate). */
 export function yieldWithoutDraft(mode: SpeculationMode): number {
   return mode === 'off' || mode === 'draft' ? 0 : NGRAM_YIELD;
+}
+
+/** A model's draft as its card tells of it. @param contextTokens of KV that it has room for */
+export function draftOf(card: ModelCard, contextTokens: number): NonNullable<ModelCard['draft']> {
+  const { kvValuesPerTokenLayer, layerCount } = card;
+  const weightBytes = modelBytes(card);
+  const kvBytes = kvValuesPerTokenLayer * layerCount * VALUE_BYTES * contextTokens;
+  return { weightBytes, bytes: weightBytes + kvBytes, layerCount };
 }
 
 async function checkVocabulary(model: ModelFolder, draft: ModelFolder): Promise<void> {

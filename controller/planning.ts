@@ -1,7 +1,7 @@
 // How the controller asks the planner: what its user wants of plans, what is known of the nodes, and that the same
 // question is answered once. It decides neither when to plan nor what becomes of a plan.
 import { asEspalierError, EspalierError } from '../protocol/errors.ts';
-import type { EngineChoice, Goal, ModelCard, Plan } from '../protocol/plan.ts';
+import type { DraftPlace, EngineChoice, Goal, ModelCard, Plan } from '../protocol/plan.ts';
 import type { EngineState, Split } from '../protocol/ranks.ts';
 import { plannerNode, type ToldFacts } from './planner/from-facts.ts';
 import type { NodeLink, NodePair, PlanRequest } from './planner/inputs.ts';
@@ -18,6 +18,8 @@ export interface Planning {
   streams: number;
   /** the share of guesses that is taken to be right; nothing is guessed when undefined */
   guessYield?: number | undefined;
+  /** where a draft runs; undefined: wherever one stream is predicted to be faster with it */
+  draftPlace?: DraftPlace | undefined;
   /** layers of each stage in turn */
   layers?: readonly number[] | undefined;
   /** left out: node-mlx */
@@ -43,7 +45,7 @@ export function planRequest(
   planning: Planning,
   maxStages: number | undefined,
 ): PlanRequest {
-  const { goal, streams, guessYield, layers, exclude = [] } = planning;
+  const { goal, streams, guessYield, draftPlace, layers, exclude = [] } = planning;
   const nodes = told
     .filter(({ facts }) => !exclude.includes(facts.name))
     .map((each) => {
@@ -60,6 +62,7 @@ export function planRequest(
     contextTokens: Math.min(card.contextTokens, planning.contextTokens),
     streams,
     guessYield,
+    draftPlace,
     maxStages,
     pins: { layers },
     ...(planning.engine && {

@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import { DEFAULT_PLANNING, EngineName, Goal, LayerRange, Link } from '../protocol/plan.ts';
+import { DEFAULT_PLANNING, EngineName, Goal, LayerRange, Link, PlannedDraft } from '../protocol/plan.ts';
 import { Split } from '../protocol/ranks.ts';
 import type { SavedDeployment } from './cluster/state.ts';
 import { LatestFile } from './latest-file.ts';
@@ -30,6 +30,7 @@ const File = z.object({
       links: z.array(Link),
       prefillBytes: z.number(),
       kvTokens: z.int(),
+      draft: PlannedDraft.exactOptional(),
     }),
   }),
 });

@@ -1,6 +1,14 @@
 // What a plan is made from: nodes, the links between them, what is asked for, and what is pinned. Types only; where the
 // values come from (agents, a table, a text) is not known here.
-import type { EngineChoice, Goal, LayerKind, Link, ModelCard, Source } from '../../protocol/plan.ts';
+import type {
+  DraftPlace,
+  EngineChoice,
+  Goal,
+  LayerKind,
+  Link,
+  ModelCard,
+  Source,
+} from '../../protocol/plan.ts';
 import type { Split } from '../../protocol/ranks.ts';
 
 /** Measured times of one layer on a node, with one model's shape and quantization. */
@@ -75,6 +83,8 @@ export interface PlanRequest {
   /** no more stages than this */
   maxStages?: number | undefined;
   pins?: PlanPins | undefined;
+  /** where a draft runs; undefined: wherever one stream is predicted to be faster with it */
+  draftPlace?: DraftPlace | undefined;
   /** undefined: node-mlx */
   engine?: EngineWish | undefined;
 }

@@ -1,5 +1,6 @@
 // The plan that follows another one: stages that have loaded their layers keep them where that costs little. Pure.
 import type { Plan } from '../../protocol/plan.ts';
+import { forTheSameReason } from './draft-place.ts';
 import type { PlanRequest } from './inputs.ts';
 import { type FoundPlan, planInOrder } from './planner.ts';
 import type { StageEnds } from './split.ts';
@@ -23,10 +24,10 @@ export function keepStages(request: PlanRequest, best: FoundPlan, before: Plan |
     return i === left.length - 1 ? [next, next] : [range.end, next];
   });
   for (const ends of [unmoved, undefined]) {
-    const kept = planInOrder(request, order, ends);
+    const kept = planInOrder(request, order, best.plan.draft?.place === 'apart', ends);
     if (!kept || isBetterEnough(kept, best, goal)) continue;
     const isAsGood = kept.sumNs === best.sumNs && kept.maxNs === best.maxNs;
-    return { ...kept, isExact: best.isExact && isAsGood };
+    return forTheSameReason({ ...kept, isExact: best.isExact && isAsGood }, best);
   }
   return best;
 }

@@ -16,6 +16,16 @@ export function firstStageBytes({ embeddingBytes, draft }: ModelCard): number {
   return embeddingBytes + (draft?.bytes ?? 0);
 }
 
+/** A card as the stages of a plan hold it whose draft is apart. */
+export function withoutDraft({ draft: _, ...card }: ModelCard): ModelCard {
+  return card;
+}
+
+/** What a draft in a process of its own takes of its node. */
+export function draftBytes({ draft }: ModelCard): number {
+  return draft ? draft.bytes + ENGINE_BYTES : 0;
+}
+
 /** Weights of a layer range, with the embedding (and a draft) on the first stage and norm and head on the last. */
 export function rangeBytes(card: ModelCard, { start, end }: LayerRange): number {
   let bytes = start === 0 ? firstStageBytes(card) : 0;

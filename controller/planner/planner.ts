@@ -4,6 +4,7 @@ import type { EspalierError } from '../../protocol/errors.ts';
 import type { Plan } from '../../protocol/plan.ts';
 import { beamCover, beamLayout, MAX_BEAM_NODES } from './beam.ts';
 import { bottleneckTimes, smallestFeasible } from './bottleneck.ts';
+import { apartRequest, apartTokenNs, asApart, asBeside, betterDraft, fastestApart } from './draft-place.ts';
 import { coverExists, exactLayout, MAX_EXACT_NODES } from './exact.ts';
 import { heuristicLayout } from './heuristic.ts';
 import type { PlannerNode, PlanRequest } from './inputs.ts';
@@ -60,6 +61,21 @@ export interface FoundPlan extends PlanCost {
  * @throws EspalierError bad_option for pins that cannot be kept
  */
 export function findPlan(request: PlanRequest, maxExactNodes = MAX_EXACT_NODES): FoundPlan | undefined {
+  if (!request.card.draft) return findStages(request, maxExactNodes);
+  const beside = asBeside(request, findStages(request, maxExactNodes));
+  if (request.draftPlace === 'head') return beside;
+  const stagesOf = (asked: PlanRequest) => asApart(request, findStages(asked, maxExactNodes));
+  const asked = apartRequest(request);
+  const apart = stagesOf(asked);
+  // one stream may gain more by a node that only drafts than by one more stage
+  const fewer = (apart?.plan.stages.length ?? 0) - 1;
+  const isSpared = request.goal === 'latency' && fewer > 0 && !request.pins?.layers;
+  const spared = isSpared ? stagesOf({ ...asked, maxStages: fewer }) : undefined;
+  return betterDraft(request, beside, fastestApart(request, [apart, spared]));
+}
+
+/** The stages of the best plan, the first of them with the card's draft. */
+function findStages(request: PlanRequest, maxExactNodes: number): FoundPlan | undefined {
   checkPins(request);
   const nodes = usableNodes(request);
   if (nodes.length === 0) return undefined;
@@ -73,21 +89,24 @@ export function findPlan(request: PlanRequest, maxExactNodes = MAX_EXACT_NODES):
 /**
  * The best split of the layers over these nodes in this order.
  * @param nodeIds first stage first
+ * @param isApart whether the card's draft is on a node of its own
  * @param ends where stages may end; undefined: anywhere
  * @returns undefined where none fits, or a node may not be used
  */
 export function planInOrder(
   request: PlanRequest,
   nodeIds: readonly string[],
+  isApart: boolean,
   ends?: StageEnds,
 ): FoundPlan | undefined {
+  if (isApart) return asApart(request, planInOrder(apartRequest(request), nodeIds, false, ends));
   const nodes = usableNodes(request);
   const order = nodeIds.map((nodeId) => nodes.findIndex(({ id }) => id === nodeId));
   if (order.includes(-1)) return undefined;
   const problem = problemOf(request, nodes);
   if (order.length > problem.maxStages) return undefined;
   const found = search(problem, request.goal, { order, ends, isSmall: true });
-  return found && foundPlan(request, problem, found, false);
+  return found && asBeside(request, foundPlan(request, problem, found, false));
 }
 
 function foundPlan(
@@ -103,6 +122,11 @@ function foundPlan(
 
 /** What a plan costs today. @returns undefined where it does not hold any more: a node is gone, or something does not fit */
 export function costOf(request: PlanRequest, plan: Plan): PlanCost | undefined {
+  if (plan.draft?.place === 'apart' && request.card.draft) {
+    const { draft: _, ...stages } = plan;
+    const cost = costOf(apartRequest(request), stages);
+    return cost && { ...cost, tokenNs: apartTokenNs(request, plan, cost) };
+  }
   const problem = problemOf(request, request.nodes);
   const order = plan.stages.map(({ nodeId }) => request.nodes.findIndex(({ id }) => id === nodeId));
   if (order.includes(-1)) return undefined;

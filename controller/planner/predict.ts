@@ -16,6 +16,10 @@ import {
 import { guessedTime } from './guessed-time.ts';
 import type { PlannerNode } from './inputs.ts';
 import { carryMs, hopMs } from './links.ts';
+import { withoutDraft } from './memory.ts';
+
+/** A word to a draft or from it: a header, and some numbers as JSON. */
+const WORD_BYTES = 200;
 
 /** A plan's stages with their nodes, and the links between them. */
 export interface Placed {
@@ -23,16 +27,40 @@ export interface Placed {
   stages: readonly { node: PlannerNode; range: LayerRange }[];
   /** the last one leads back to the first stage; none for one stage */
   links: readonly Link[];
+  /** on a node of its own; the card is without it then */
+  draft?: PlacedDraft | undefined;
+}
+
+export interface PlacedDraft {
+  node: PlannerNode;
+  /** what a guess takes there */
+  ms: number;
+  /** to the first stage's node and back */
+  roundTripMs: number;
+  /** the stage that has the same node; undefined where none has */
+  stage: number | undefined;
 }
 
 /** @throws Error when a stage's node is not among `nodes` */
 export function placePlan(card: ModelCard, plan: Plan, nodes: readonly PlannerNode[]): Placed {
+  const { draft } = plan;
+  const isApart = draft?.place === 'apart';
   const stages = plan.stages.map(({ nodeId, range }) => {
     const node = nodes.find(({ id }) => id === nodeId);
     if (!node) throw new Error(`the plan names the node ${nodeId}, which is not known`);
-    return { node, range };
+    const isShared = isApart && draft.nodeId === nodeId;
+    return { node: isShared ? { ...node, usableBytes: node.usableBytes - draft.bytes } : node, range };
   });
-  return { card, stages, links: plan.links };
+  const placed = { card: isApart ? withoutDraft(card) : card, stages, links: plan.links };
+  // where its node is lost, others may guess for it: what that costs is not known
+  const node = isApart ? nodes.find(({ id }) => id === draft.nodeId) : undefined;
+  if (!node || !draft) return placed;
+  const stage = stages.findIndex((each) => each.node.id === node.id);
+  const roundTripMs = draft.link ? 2 * hopMs(draft.link, WORD_BYTES) : 0;
+  return {
+    ...placed,
+    draft: { node, ms: draftMs(card, node), roundTripMs, stage: stage < 0 ? undefined : stage },
+  };
 }
 
 /** One decode step in each stage. */
@@ -74,17 +102,25 @@ export function predictDecode(
   return (1000 * streams) / roundMs;
 }
 
-/** Tokens a second of one stream for which this share of guesses is right, one of them a step. */
+/**
+ * Tokens a second of one stream for which this share of guesses is right, one of them a step. A draft beside the first stage
+ * takes its time from it with every guess. One that is apart takes none, but the first guess behind a wrong one comes a round
+ * trip after the token that proved it wrong: what of that is longer than the first stage's own step is waited for.
+ */
 export function predictGuessed(placed: Placed, yieldShare: number): number {
   const load = { rows: 1, contextTokens: TYPICAL_CONTEXT_TOKENS };
   const stages = stageDecodeMs(placed, load);
   const bytes = stepBytes(placed, 1);
   const hops = placed.links.map((link, i) => hopMs(link, bytes[i] ?? 0));
   const carries = placed.links.map((link, i) => carryMs(link, bytes[i] ?? 0));
+  const { draft } = placed;
   const [first] = placed.stages;
-  const guessing = (stages[0] ?? 0) + (first ? draftMs(placed.card, first.node) : 0);
-  const slowest = Math.max(guessing, ...stages, ...carries);
-  return 1000 / guessedTime(sum(stages) + sum(hops), slowest, stages.length, yieldShare);
+  const besideMs = first ? draftMs(placed.card, first.node) : 0;
+  const guessing = stages.map((ms, i) => ms + (i === 0 ? besideMs : 0) + (draft?.stage === i ? draft.ms : 0));
+  const slowest = Math.max(...guessing, ...carries, draft?.ms ?? 0);
+  const lateMs = draft ? Math.max(0, draft.ms + draft.roundTripMs - (stages[0] ?? 0)) : 0;
+  const tokenMs = guessedTime(sum(stages) + sum(hops), slowest, stages.length, yieldShare);
+  return 1000 / (tokenMs + yieldShare * (1 - yieldShare) * lateMs);
 }
 
 /**

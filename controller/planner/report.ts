@@ -9,7 +9,7 @@ import type {
 } from '../../protocol/plan-report.ts';
 import { modelBytes } from '../models/card-of.ts';
 import { CHIPS } from './chips.ts';
-import { BANDWIDTH_SHARE, decodeLayerBytes, ONE_ROW, TYPICAL_CONTEXT_TOKENS } from './cost.ts';
+import { BANDWIDTH_SHARE, decodeLayerBytes, draftMs, ONE_ROW, TYPICAL_CONTEXT_TOKENS } from './cost.ts';
 import type { PlanRequest } from './inputs.ts';
 import { planLimits } from './limits.ts';
 import { ENGINE_BYTES, kvTokenBytes, rangeBytes } from './memory.ts';
@@ -41,6 +41,7 @@ export function planReport(request: PlanRequest, plan: Plan, options: ReportOpti
   const { card, nodes } = request;
   const placed = placeOnEngine(card, plan, nodes);
   const used = new Set(plan.stages.map(({ nodeId }) => nodeId));
+  if (plan.draft) used.add(plan.draft.nodeId);
   const { streams, contextTokens, kvTokens } = plan;
   const isGuessed = plan.engine === 'node-mlx' && placed.stages.length > 1;
   const predict = (count: number, context = TYPICAL_CONTEXT_TOKENS) =>
@@ -63,6 +64,7 @@ export function planReport(request: PlanRequest, plan: Plan, options: ReportOpti
     epoch: options.epoch ?? null,
     stages: stageReports(placed, plan),
     hops: hopReports(placed, plan),
+    ...draftReport(request, plan, placed),
     leftOut: nodes.filter(({ id }) => !used.has(id)).map(({ name }) => name),
     isExact: options.isExact ?? null,
     behindBestShare: options.behindBestShare ?? 0,
@@ -87,6 +89,19 @@ export function planReport(request: PlanRequest, plan: Plan, options: ReportOpti
       .slice(0, MAX_IMPROVEMENTS),
     assumptions: assumptions(placed),
   };
+}
+
+function draftReport(
+  { card, nodes }: PlanRequest,
+  { draft }: Plan,
+  placed: Placed,
+): Pick<PlanReport, 'draft'> {
+  const node = nodes.find(({ id }) => id === draft?.nodeId);
+  if (!draft || !node) return {};
+  const { place, nodeId, bytes, reason } = draft;
+  const guessMs = draftMs(card, node);
+  const roundTripMs = placed.draft?.roundTripMs ?? null;
+  return { draft: { place, nodeId, bytes, reason, node: node.name, guessMs, roundTripMs } };
 }
 
 function guessed(placed: Placed, measured: number | undefined): PlanReport['predicted']['guessed'] {

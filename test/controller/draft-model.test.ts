@@ -19,7 +19,8 @@ writeFileSync(join(other, 'tokenizer.json'), '{"model":{"vocab":{"a":0}}}');
 
 test("the model's own draft is taken by itself, and its memory is told", async () => {
   const { spec, draft, guessYield } = await chooseSpeculation(model, { mode: 'auto', contextTokens: 1_000 });
-  assert.deepEqual(spec, { mode: 'auto', draftDir: demoDraftDir, draftKvTokens: 1_000 });
+  const { fingerprint: draftFingerprint } = await openModelFolder(demoDraftDir);
+  assert.deepEqual(spec, { mode: 'auto', draftDir: demoDraftDir, draftFingerprint, draftKvTokens: 1_000 });
   // a latent of 64 and a key of 32 numbers in float32 for each token and layer
   assert.equal((draft?.bytes ?? 0) - (draft?.weightBytes ?? 0), 1_000 * 2 * (64 + 32) * 4);
   assert.ok(guessYield > 0);
