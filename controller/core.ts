@@ -132,17 +132,14 @@ export class Core {
       this.pairing,
       options.cluster,
       {
-        onConnected: (facts, address, foundBy, held) => {
+        onConnected: (facts, address, foundBy, held, draft) => {
           // first, so that a plan waits for its links
           const fingerprint = this.#nodes.fingerprintOf(facts.id);
           if (fingerprint !== undefined)
             this.links.addNode({ id: facts.id, name: facts.name, fingerprint, host: address.host });
           this.pairing.noteName(facts.id, facts.name);
-          this.#heart.take({
-            kind: 'node-connected',
-            node: { facts, address, foundBy, connected: true },
-            held,
-          });
+          const node = { facts, address, foundBy, connected: true };
+          this.#heart.take({ kind: 'node-connected', node, held, ...(draft && { draftEpoch: draft.epoch }) });
           this.#shareFiles();
         },
         onMachine: (nodeId, machine) => {
@@ -297,7 +294,12 @@ export class Core {
     });
     const { engine, split = 'pipeline' } = plan;
     const ranks = engine === 'mlx-distributed' ? { split, times: this.#rankTimes() } : undefined;
-    return makeTrace({ engine, model: card.id, epoch, ...(ranks && { ranks }) }, stages, count);
+    const { draft } = this.status();
+    const known = {
+      ...(ranks && { ranks }),
+      ...(draft && { draft: { place: draft.place, node: draft.node } }),
+    };
+    return makeTrace({ engine, model: card.id, epoch, ...known }, stages, count);
   }
 
   #rankTimes(): RankTimes[] {

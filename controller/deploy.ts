@@ -2,12 +2,14 @@
 // the head of the present deployment is.
 import { randomBytes } from 'node:crypto';
 import type { GenerateRequest } from '../protocol/generate.ts';
+import type { Fingerprint } from '../protocol/identity.ts';
 import { MAX_SESSIONS } from '../protocol/limits.ts';
 import type { ModelRef } from '../protocol/models.ts';
 import type { HostPort } from '../protocol/node.ts';
 import { headStage, type ModelCard, type Plan } from '../protocol/plan.ts';
 import type { RankLaunch } from '../protocol/ranks.ts';
 import type { SpeculationSpec } from '../protocol/speculation.ts';
+import type { Effect } from './cluster/state.ts';
 import { rankPlace } from './mlx-distributed/ranks.ts';
 import type { PlanOfFiles } from './models/needs.ts';
 import type { Nodes } from './nodes.ts';
@@ -47,6 +49,10 @@ interface HopOrder {
   ranks?: RankLaunch | undefined;
 }
 
+/** As the cluster's effects say it. */
+type DraftOrder = Omit<Effect & { kind: 'draft-deploy' }, 'kind'>;
+type DraftLinkOrder = Omit<Effect & { kind: 'draft-link' }, 'kind'>;
+
 export class Deployer {
   readonly maxSessions = MAX_SESSIONS;
   readonly #nodes: Nodes;
@@ -54,6 +60,9 @@ export class Deployer {
   #model: ModelPlace;
   /** `others`: of MLX Distributed, the nodes whose ranks sleep while nobody asks anything */
   #head: { epoch: number; nodeId: string; others: readonly string[]; requests: number } | undefined;
+
+  /** the draft that was deployed last, and who may speak to it */
+  #draft: { epoch: number; peer: Fingerprint; token: string } | undefined;
 
   constructor(nodes: Nodes, card: ModelCard, model: ModelPlace) {
     this.#nodes = nodes;
@@ -118,7 +127,7 @@ export class Deployer {
           hopToken,
           neighbours: { before, after },
           ...(plan.engine === 'mlx-distributed' && { ranks: rankPlace(plan, index) }),
-          speculation: this.#model.speculation,
+          speculation: { ...this.#model.speculation, ...(plan.draft && { draftPlace: plan.draft.place }) },
         },
       });
     }
@@ -141,6 +150,40 @@ export class Deployer {
       ...(from !== undefined && { from }),
       ...(ranks && { ranks }),
     });
+  }
+
+  /** A draft on a node of its own, for the first stage of a plan. */
+  deployDraft({ epoch, plan, nodeId, hopHost }: DraftOrder): void {
+    const { draftDir, draftFingerprint, draftKvTokens } = this.#model.speculation;
+    const { draft, contextTokens } = this.#card;
+    const head = plan.stages[0]?.nodeId ?? '';
+    const before = this.#nodes.fingerprintOf(head);
+    const peer = this.#nodes.fingerprintOf(nodeId);
+    // a node that went just now: its loss comes as the next word
+    if (before === undefined || peer === undefined) return;
+    if (draftDir === undefined || draftFingerprint === undefined || !draft) return;
+    const hopToken = randomBytes(32).toString('base64url');
+    this.#draft = { epoch, peer, token: hopToken };
+    this.#nodes.send(nodeId, {
+      kind: 'draft-deploy',
+      ...(hopHost !== undefined && { hopHost }),
+      spec: {
+        ...{ role: 'draft', epoch, index: 0, stageCount: 1, range: { start: 0, end: draft.layerCount } },
+        ...{ modelDir: draftDir, modelFingerprint: draftFingerprint, contextTokens, hopToken },
+        ...{ maxSessions: this.maxSessions, kvTokens: draftKvTokens ?? contextTokens },
+        // of prompts it reads less at once
+        ...{ prefillChunkTokens: PREFILL_CHUNK_TOKENS, maxChunkScores: PREFILL_CHUNK_TOKENS * contextTokens },
+        neighbours: { before, after: before },
+      },
+    });
+  }
+
+  /** Tells the first stage's node where the draft is that was deployed last. */
+  linkDraft({ epoch, stagesEpoch, nodeId, next, from }: DraftLinkOrder): void {
+    if (this.#draft?.epoch !== epoch) return;
+    const { peer, token } = this.#draft;
+    const link = { draftEpoch: epoch, next, peer, token, ...(from !== undefined && { from }) };
+    this.#nodes.send(nodeId, { kind: 'draft-link', epoch: stagesEpoch, link });
   }
 
   undeploy(epoch: number, nodeId: string): void {

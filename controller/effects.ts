@@ -46,6 +46,15 @@ export class Effects {
       case 'install-engine':
         deployer.installEngine(effect.nodeId);
         break;
+      case 'draft-deploy':
+        deployer.deployDraft(effect);
+        break;
+      case 'draft-end':
+        nodes.send(effect.nodeId, { kind: 'draft-end' });
+        break;
+      case 'draft-link':
+        deployer.linkDraft(effect);
+        break;
       case 'undeploy':
         deployer.undeploy(effect.epoch, effect.nodeId);
         break;
@@ -65,7 +74,8 @@ export class Effects {
         incidents.begin(effect.report);
         break;
       case 'incident-over':
-        this.#overcome = effect.outcome.numbers;
+        // what cost no stream a pause says nothing of how long one took
+        if (effect.outcome.planMs !== undefined) this.#overcome = effect.outcome.numbers;
         incidents.end(effect.outcome);
         break;
       case 'save':

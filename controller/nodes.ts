@@ -33,12 +33,13 @@ const REFUSED_RETRY_MS = 10_000;
 const GOODBYE_MS = 500;
 
 export interface NodesListener extends WordsListener {
-  /** @param held what it has loaded */
+  /** @param held what it has loaded @param draft what it drafts with */
   onConnected(
     facts: NodeFacts,
     address: HostPort,
     foundBy: Candidate['foundBy'],
     held: HeldStage | null,
+    draft: HeldStage | null,
   ): void;
   /** what its machine is, whenever that changes */
   onMachine(nodeId: string, machine: MachineFacts): void;
@@ -258,7 +259,7 @@ export class Nodes {
             if (socket.readyState !== WebSocket.OPEN) return resolve('unreachable');
             connection = { socket, facts: event.node, fingerprint, lastHeard: performance.now() };
             this.#answeredAt.set(formatHostPort(address), startOf(event.node));
-            this.#adopt(connection, address, foundBy, event.stage);
+            this.#adopt(connection, address, foundBy, event.stage, event.draft ?? null);
             this.#takeMachine(connection, event.facts ?? null);
             if (event.engine) this.#listener.onEngine(event.node.id, event.engine);
             return resolve('connected');
@@ -295,12 +296,13 @@ export class Nodes {
     address: HostPort,
     foundBy: Candidate['foundBy'],
     held: HeldStage | null,
+    draft: HeldStage | null,
   ): void {
     const { id } = connection.facts;
     const before = this.#connections.get(id);
     this.#connections.set(id, connection);
     before?.socket.terminate();
-    this.#listener.onConnected(connection.facts, address, foundBy, held);
+    this.#listener.onConnected(connection.facts, address, foundBy, held, draft);
   }
 
   /** Facts that cannot be read come as null: what was known before still holds. */

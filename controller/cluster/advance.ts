@@ -5,6 +5,7 @@ import { measuredLinks } from '../links/measured-links.ts';
 import { plannerNode } from '../planner/from-facts.ts';
 import { learn } from '../planner/measurements.ts';
 import { linkWhenLoaded, nowServing, reconsider, tryToPlan } from './deploying.ts';
+import { draftNodeConnected, draftNodeLost, draftTold, keepDraft } from './drafting.ts';
 import { drain, moveFromDrained, undrain } from './draining.ts';
 import { nodeEngine } from './engine.ts';
 import {
@@ -38,6 +39,7 @@ import { modelChosen } from './switching.ts';
 export function advance(cluster: Cluster, input: ClusterInput, now: number): Effect[] {
   switch (input.kind) {
     case 'node-connected':
+      draftNodeConnected(cluster, input);
       return [...nodeConnected(cluster, input.node, input.held, now), ...tick(cluster, now)];
     case 'node-machine': {
       const node = cluster.nodes.get(input.nodeId);
@@ -47,7 +49,7 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
     case 'node-engine':
       return [...nodeEngine(cluster, input.nodeId, input.engine), ...tick(cluster, now)];
     case 'node-lost':
-      return nodeLost(cluster, input, now);
+      return [...nodeLost(cluster, input, now), ...draftNodeLost(cluster, input, now)];
     case 'node-forgotten':
       cluster.nodes.delete(input.nodeId);
       cluster.held.delete(input.nodeId);
@@ -108,6 +110,12 @@ export function advance(cluster: Cluster, input: ClusterInput, now: number): Eff
         stage.stepWaitMs = input.stats.stepWaitMs ?? stage.stepWaitMs;
         return [];
       });
+    case 'draft-loaded':
+    case 'draft-failed':
+    case 'draft-linked':
+    case 'draft-unlinked':
+    case 'draft-stats':
+      return draftTold(cluster, input, now);
     case 'requests':
       cluster.requests = input.count;
       cluster.lastBusyAt = now;
@@ -198,5 +206,7 @@ function tick(cluster: Cluster, now: number): Effect[] {
   const lost = [...silentStage(cluster, deployment, now), ...lateDeployment(cluster, deployment, now)];
   if (lost.length > 0) return lost;
   if (!isServing(deployment)) return [];
-  return moveFromDrained(cluster, deployment, now) ?? reconsider(cluster, deployment, now);
+  const drafting = keepDraft(cluster, deployment, now);
+  const moving = moveFromDrained(cluster, deployment, now) ?? reconsider(cluster, deployment, now);
+  return [...drafting, ...moving];
 }

@@ -10,6 +10,7 @@ import { bestHop, fasterHop, type HopPath } from '../links/hop-path.ts';
 import { diallerOf } from '../mlx-distributed/ranks.ts';
 import type { PlanRequest } from '../planner/inputs.ts';
 import { planRequest } from '../planning.ts';
+import { endDrafts } from './draft-state.ts';
 import { linkRanks, waitsForEngine } from './engine.ts';
 import {
   type Cluster,
@@ -229,6 +230,8 @@ export function deploy(cluster: Cluster, plan: Plan, now: number): Effect[] {
   return [
     { kind: 'event', level: 'info', text },
     ...endOthers(cluster, plan),
+    // a draft may have the memory that a stage needs
+    ...endDrafts(cluster, plan.draft?.place === 'apart' ? plan.draft.nodeId : undefined),
     { kind: 'deploy', epoch, plan, hopHosts },
   ];
 }

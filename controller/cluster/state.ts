@@ -10,6 +10,7 @@ import type { HopPath } from '../links/hop-path.ts';
 import type { NodeLink, NodePair } from '../planner/inputs.ts';
 import type { Measurements } from '../planner/measurements.ts';
 import { PlanMemo, type Planning, type PlanSolver } from '../planning.ts';
+import { type DraftInput, type DraftState, newDraftState } from './draft-state.ts';
 import { Mistrust } from './mistrust.ts';
 
 export interface KnownNode {
@@ -123,6 +124,8 @@ export interface Cluster {
   hopPaths: readonly HopPath[];
   /** links of connected nodes are still to be measured for the first time */
   linksPending: boolean;
+  /** the draft on a node of its own */
+  readonly draft: DraftState;
   /** nodes that no plan may use, until they are given back */
   readonly drained: Set<string>;
   /** of these, one whose stage is to move while requests run */
@@ -130,7 +133,8 @@ export interface Cluster {
 }
 
 export type ClusterInput =
-  | { kind: 'node-connected'; node: KnownNode; held: HeldStage | null }
+  /** `draftEpoch`: of the draft that it runs already */
+  | { kind: 'node-connected'; node: KnownNode; held: HeldStage | null; draftEpoch?: number }
   | { kind: 'node-machine'; nodeId: string; machine: MachineFacts }
   | { kind: 'node-engine'; nodeId: string; engine: EngineState }
   /** `isSilent`: nothing was heard of it for the length of its lease; otherwise its connection was closed */
@@ -158,6 +162,7 @@ export type ClusterInput =
   | { kind: 'stage-unlinked'; nodeId: string; epoch: number; hop: 'before' | 'after'; reason: string }
   | { kind: 'stage-failed'; nodeId: string; epoch: number; code: string; message: string }
   | { kind: 'stats'; nodeId: string; epoch: number; stats: StageStats }
+  | DraftInput
   | { kind: 'requests'; count: number }
   | { kind: 'links'; paths: readonly HopPath[]; isPending: boolean; unlinked?: readonly NodePair[] }
   /** `now`: while requests run; otherwise its stage moves away when none has run for a while */
@@ -207,6 +212,18 @@ export type Effect =
   /** its hops are closed, what it holds is kept */
   | { kind: 'leave'; epoch: number; nodeId: string }
   | { kind: 'install-engine'; nodeId: string }
+  /** a draft for the first stage of this plan; `hopHost` as of stages */
+  | { kind: 'draft-deploy'; epoch: number; plan: Plan; nodeId: string; hopHost: string | undefined }
+  | { kind: 'draft-end'; nodeId: string }
+  /** to the first stage's node, whose deployment has the epoch `stagesEpoch` */
+  | {
+      kind: 'draft-link';
+      epoch: number;
+      stagesEpoch: number;
+      nodeId: string;
+      next: HostPort;
+      from: string | undefined;
+    }
   | { kind: 'undeploy'; epoch: number; nodeId: string }
   /** requests wait from now on; `crashed`: a stage crashed while it computed them */
   | { kind: 'suspend-requests'; why: string; crashed: boolean }
@@ -267,6 +284,7 @@ export function newCluster(options: ClusterOptions): Cluster {
     incidents: options.incidents ?? 0,
     hopPaths: [],
     linksPending: false,
+    draft: newDraftState(),
     drained: new Set(),
     drainNow: false,
   };

@@ -148,6 +148,12 @@ function line(effect: Effect): string {
       return `incident ${effect.report.number}`;
     case 'incident-over':
       return `incident ${effect.outcome.numbers.join(' and ')} over: ${effect.outcome.outcome}`;
+    case 'draft-deploy':
+      return `draft ${effect.epoch} on ${effect.nodeId}${effect.hopHost ? ` at ${effect.hopHost}` : ''}`;
+    case 'draft-end':
+      return `no draft on ${effect.nodeId}`;
+    case 'draft-link':
+      return `link ${effect.nodeId} to draft ${effect.epoch} at ${effect.next.host}${effect.from ? ` from ${effect.from}` : ''}`;
     case 'save':
       return `save ${effect.deployment.epoch}`;
     case 'fail-requests':
