@@ -86,6 +86,7 @@ export function clusterStatus(
     tokensTotal: requests.tokensTotal,
     predicted: predicted.rates(cluster, requests.running, now),
     kv: deployment?.stages.find(({ stats }) => stats?.kvUse)?.stats?.kvUse ?? null,
+    draft: draftStatus(cluster),
     guesses: guesses.all,
     requestsRunning: requests.running,
     requestsWaiting: requests.waiting,
@@ -119,6 +120,25 @@ function nodeStatuses(cluster: Cluster): NodeStatus[] {
     pid: facts.pid,
     facts: machine ? machineStatus(machine) : null,
   }));
+}
+
+function draftStatus({ deployment, draft, nodes }: Cluster): ClusterStatus['draft'] {
+  const planned = deployment?.plan.draft;
+  if (!deployment || !planned) return null;
+  const { running } = draft;
+  const isHere = running?.stagesEpoch === deployment.epoch;
+  const isApart = planned.place === 'apart';
+  const nodeId = (isApart && isHere ? running.nodeId : undefined) ?? planned.nodeId;
+  // beside the first stage it is there when that is
+  const first = deployment.stages[0]?.state === 'linked' ? 'linked' : 'loading';
+  return {
+    place: planned.place,
+    nodeId,
+    node: nodes.get(nodeId)?.facts.name ?? nodeId,
+    state: isApart ? (isHere ? running.state : 'resting') : first,
+    pid: (isApart && isHere ? running.pid : undefined) ?? null,
+    stats: (isApart && isHere ? running.stats : undefined) ?? null,
+  };
 }
 
 function stageStatuses(cluster: Cluster, predicted: ReturnType<PredictedRatesOf['stages']>): StageStatus[] {

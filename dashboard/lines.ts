@@ -30,9 +30,10 @@ export function statusLine(status: ClusterStatus): string {
   return parts.join(' | ');
 }
 
-function nodePart({ name, state, stage }: NodeRow): string {
+function nodePart({ name, state, stage, draft }: NodeRow): string {
   const shown = printable(name);
-  if (stage === null) return state === 'spare' ? `${shown} no stage` : `${shown} lost`;
+  if (stage === null)
+    return state === 'spare' ? `${shown} ${draft ? `draft ${draft.state}` : 'no stage'}` : `${shown} lost`;
   const place = `${shown} ${formatRange(stage.range)}`;
   if (state !== 'linked') return `${place} ${state}`;
   return `${place} ${formatNumber(stage.tokensPerSecond)} tok/s ${formatNumber(stage.stepTimeMs)} ms`;

@@ -12,6 +12,8 @@ export interface NodeRow {
   stage: StageStatus | null;
   /** null where the controller names a stage's node but no longer lists it */
   node: NodeStatus | null;
+  /** the draft, where it has a process of its own on this node */
+  draft?: NonNullable<ClusterStatus['draft']>;
 }
 
 const SPARE_ORDER: readonly RowState[] = ['spare', 'lost'];
@@ -36,5 +38,8 @@ export function nodeRows(status: ClusterStatus): NodeRow[] {
       (a, b) =>
         SPARE_ORDER.indexOf(a.state) - SPARE_ORDER.indexOf(b.state) || a.name.localeCompare(b.name, 'en'),
     );
-  return [...withStage, ...withoutStage];
+  const { draft } = status;
+  const isThere = ({ node, stage }: NodeRow) =>
+    draft?.place === 'apart' && draft.nodeId === (node?.id ?? stage?.nodeId);
+  return [...withStage, ...withoutStage].map((row) => (draft && isThere(row) ? { ...row, draft } : row));
 }

@@ -1,7 +1,7 @@
 // From what the stages told to the public document: pure. The one place that knows all parts of a trace.
 import type { EngineName } from '../../protocol/plan.ts';
 import type { Split } from '../../protocol/ranks.ts';
-import type { ChromeTrace, RankTimes } from '../../protocol/trace.ts';
+import type { ChromeTrace, RankTimes, TraceMetadata } from '../../protocol/trace.ts';
 import { ESPALIER_VERSION } from '../../protocol/version.ts';
 import { chromeEvents } from './chrome.ts';
 import { rankVerdict } from './ranks.ts';
@@ -15,6 +15,7 @@ export interface Traced {
   epoch: number;
   /** of MLX Distributed, where stages are ranks that tell no steps */
   ranks?: { split: Split; times: readonly RankTimes[] };
+  draft?: TraceMetadata['draft'];
 }
 
 /**

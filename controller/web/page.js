@@ -70,17 +70,18 @@ function tiles(status) {
 }
 
 /** @param {any} status */
-function showIdle({ nodes, stages: used }) {
+function showIdle({ nodes, stages: used, draft }) {
   const ids = new Set(used.map((/** @type {any} */ { nodeId }) => nodeId));
   const idle = nodes.filter((/** @type {any} */ { id }) => !ids.has(id));
   byId('idle-section').hidden = idle.length === 0;
   byId('idle').replaceChildren(
-    ...idle.map((/** @type {any} */ { name, state, chip, memoryBytes }) =>
-      element('li', {}, [
+    ...idle.map((/** @type {any} */ { id, name, state, chip, memoryBytes }) => {
+      const does = draft?.place === 'apart' && draft.nodeId === id ? `the draft, ${draft.state}` : state;
+      return element('li', {}, [
         element('strong', { text: name }),
-        element('span', { class: 'quiet', text: ` ${state} · ${chip} · ${memory(memoryBytes)}` }),
-      ]),
-    ),
+        element('span', { class: 'quiet', text: ` ${does} · ${chip} · ${memory(memoryBytes)}` }),
+      ]);
+    }),
   );
 }
 

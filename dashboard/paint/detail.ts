@@ -23,10 +23,11 @@ export interface NodeDetailPicture {
 
 export function nodeDetailLines({ row, series, limiting, graph, columns }: NodeDetailPicture): Line[] {
   const { mark, tone } = NODE_MARKS[row.state];
-  const { stage, node } = row;
+  const { stage, node, draft } = row;
   const state = node?.isDrained ? `${row.state}, drained` : row.state;
   const terms = [
     ...(stage === null ? [] : stageTerms(stage)),
+    ...(draft ? [draftTerm(draft)] : []),
     ...(node === null ? [] : nodeTerms(node)),
     ...(limiting !== null && limiting.stage === stage?.index ? [['limits', limiting.reason] as const] : []),
   ];
@@ -98,6 +99,15 @@ function stageTerms(stage: StageStatus): Term[] {
           ] as const,
         ]),
   ];
+}
+
+function draftTerm({ state, pid, stats }: NonNullable<NodeRow['draft']>): Term {
+  const measured =
+    stats === null
+      ? ''
+      : `; ${formatNumber(stats.guessesPerSecond)} guesses/s, ${formatShare(stats.busyShare)} busy; ` +
+        `weights ${formatBytes(stats.weightBytes)}, KV ${formatBytes(stats.kvBytes)}, process ${formatBytes(stats.residentBytes)}`;
+  return ['draft', `guesses for the first stage: ${state}, pid ${pid ?? '–'}${measured}`];
 }
 
 function nodeTerms({ address, foundBy, chip, cores, memoryBytes, pid, facts }: NodeStatus): Term[] {

@@ -152,7 +152,7 @@ function heatTone(level: string | null | undefined): Tone {
   return level == null || level === 'nominal' ? 'quiet' : 'warn';
 }
 
-function describe({ state, stage, node }: NodeRow): string {
+function describe({ state, stage, node, draft }: NodeRow): string {
   const chip = printable(node?.chip ?? '');
   switch (state) {
     case 'loading':
@@ -164,6 +164,6 @@ function describe({ state, stage, node }: NodeRow): string {
     case 'lost':
       return `lost${node === null ? '' : `, was at ${printable(node.address)}`}`;
     default:
-      return `${node?.isDrained ? 'drained' : 'no stage'}: ${chip}, ${formatBytes(node?.memoryBytes ?? null)}`;
+      return `${node?.isDrained ? 'drained' : draft ? `the draft, ${draft.state}` : 'no stage'}: ${chip}, ${formatBytes(node?.memoryBytes ?? null)}`;
   }
 }

@@ -6,7 +6,7 @@ import type { SamplingPins } from '../../controller/chat-admission.ts';
 import { espalierHome } from '../../protocol/home.ts';
 import { RepoName } from '../../protocol/models.ts';
 import { type HostPort, parseHostPort } from '../../protocol/node.ts';
-import { DEFAULT_PLANNING, type EngineChoice, type Goal } from '../../protocol/plan.ts';
+import { DEFAULT_PLANNING, DraftPlace, type EngineChoice, type Goal } from '../../protocol/plan.ts';
 import type { Split } from '../../protocol/ranks.ts';
 import { DEFAULT_SPECULATION, SpeculationMode } from '../../protocol/speculation.ts';
 import { EXIT_CODES } from './exit-codes.ts';
@@ -43,6 +43,7 @@ interface Options {
   exclude?: string[];
   speculation: SpeculationMode;
   draft?: string;
+  draftPlace: 'auto' | DraftPlace;
   allowOrigin?: string[];
   pin?: SamplingPins;
 }
@@ -98,9 +99,14 @@ export function controllerCommand(exit: (code: number) => void): Command {
         .default(DEFAULT_SPECULATION),
     )
     .option(
-      '--draft <dir>',
-      'a small model with the same tokenizer that guesses, at the same path on every node (default: the folder draft of the model)',
+      '--draft <model>',
+      'the folder of a small model with the same tokenizer that guesses, at the same path on every node (default: the folder draft of the model)',
       (dir: string) => resolve(dir),
+    )
+    .addOption(
+      new Option('--draft-place <where>', 'beside the first stage, or apart on another node')
+        .choices(['auto', ...DraftPlace.options])
+        .default('auto'),
     )
     .option(
       '--allow-origin <origin>',
@@ -152,6 +158,7 @@ ${EXIT_CODES}`,
               contextTokens: options.context,
               streams: options.streams,
               engine: { choice: options.engine, split: options.split },
+              ...(options.draftPlace !== 'auto' && { draftPlace: options.draftPlace }),
               layers: options.layers,
               exclude: options.exclude,
             },

@@ -1,7 +1,8 @@
 // `espalier plan`: the plan of a running cluster with its reasons, or of hardware that nobody has bought yet.
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { EspalierError } from '../../protocol/errors.ts';
-import { DEFAULT_PLANNING, type Goal } from '../../protocol/plan.ts';
+import { DEFAULT_PLANNING, DraftPlace, type Goal } from '../../protocol/plan.ts';
+import { DRAFT_YIELD } from '../../protocol/speculation.ts';
 import { EXIT, EXIT_CODES } from './exit-codes.ts';
 import {
   controllerOption,
@@ -23,6 +24,8 @@ interface Options {
   context?: number;
   streams?: number;
   yield?: number;
+  draft?: string;
+  draftPlace?: DraftPlace;
   order?: string[];
   layers?: number[];
   exclude?: string[];
@@ -30,7 +33,18 @@ interface Options {
 }
 
 /** What only a plan on paper can be asked. */
-const PAPER_OPTIONS = ['model', 'goal', 'context', 'streams', 'yield', 'order', 'layers', 'exclude'] as const;
+const PAPER_OPTIONS = [
+  'model',
+  'goal',
+  'context',
+  'streams',
+  'yield',
+  'draft',
+  'draftPlace',
+  'order',
+  'layers',
+  'exclude',
+] as const;
 
 export function planCommand(exit: (code: number) => void): Command {
   return new Command('plan')
@@ -59,8 +73,18 @@ export function planCommand(exit: (code: number) => void): Command {
     )
     .option(
       '--yield <share>',
-      'share of tokens guessed ahead that is taken to be right, for --goal latency (default: 0, nothing is guessed)',
+      `share of tokens guessed ahead that is taken to be right, for --goal latency (default: 0, nothing is guessed; with --draft ${DRAFT_YIELD})`,
       parseShare,
+    )
+    .option(
+      '--draft <model>',
+      'a small model with the same tokenizer that guesses: a built-in one or a folder',
+    )
+    .addOption(
+      new Option(
+        '--draft-place <where>',
+        'beside the first stage, or apart on another node (default: where one stream is faster)',
+      ).choices(DraftPlace.options),
     )
     .option('--order <names>', 'use exactly these nodes, first stage first', parseNames)
     .option('--layers <counts>', 'layers of each stage, like 20,21,20', parseLayerCounts)
@@ -89,7 +113,7 @@ async function planInForce(options: Options): Promise<number> {
   if (paper !== undefined) {
     throw new EspalierError(
       'bad_option',
-      `--${paper} asks for another plan than the one in force: add --hardware "…" to plan on paper, or start \`espalier controller\` with it`,
+      `--${paper === 'draftPlace' ? 'draft-place' : paper} asks for another plan than the one in force: add --hardware "…" to plan on paper, or start \`espalier controller\` with it`,
     );
   }
   const [{ parseControllerUrl }, { fetchPlan }, { planText }] = await Promise.all([
@@ -103,18 +127,25 @@ async function planInForce(options: Options): Promise<number> {
 }
 
 async function planOnPaper(options: Options, hardware: readonly string[]): Promise<number> {
-  const [{ paperPlan }, { modelCard }, { planText }, { comparisonText }] = await Promise.all([
+  const [{ draftOf }, { paperPlan }, { modelCard }, { planText }, { comparisonText }] = await Promise.all([
+    import('../../controller/draft-model.ts'),
     import('./plan/paper-plan.ts'),
     import('./plan/model-card.ts'),
     import('./plan/plan-text.ts'),
     import('./plan/comparison-text.ts'),
   ]);
+  const contextTokens = options.context ?? DEFAULT_PLANNING.contextTokens;
+  const draft = options.draft === undefined ? undefined : await modelCard(options.draft);
   const wishes = {
-    card: await modelCard(options.model ?? DEFAULT_MODEL),
+    card: {
+      ...(await modelCard(options.model ?? DEFAULT_MODEL)),
+      ...(draft && { draft: draftOf(draft, contextTokens) }),
+    },
     goal: options.goal ?? DEFAULT_PLANNING.goal,
-    contextTokens: options.context ?? DEFAULT_PLANNING.contextTokens,
+    contextTokens,
     streams: options.streams ?? DEFAULT_PLANNING.streams,
-    guessYield: options.yield ?? 0,
+    guessYield: options.yield ?? (draft ? DRAFT_YIELD : 0),
+    draftPlace: options.draftPlace,
     pins: { nodes: options.order, layers: options.layers, exclude: options.exclude },
   };
   const [only, ...others] = hardware;

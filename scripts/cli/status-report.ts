@@ -37,7 +37,7 @@ function headline(status: ClusterStatus, controllerUrl: string): string {
 }
 
 function totals(status: ClusterStatus): string {
-  const { model, kv } = status;
+  const { model, kv, draft } = status;
   const modelText =
     model === null
       ? 'none yet'
@@ -57,6 +57,7 @@ function totals(status: ClusterStatus): string {
         `${formatCount(status.requestsCompleted)} done, ${formatCount(status.requestsFailed)} failed, ` +
         `${formatPlural(status.tokensTotal, 'token')} in all`,
     ],
+    ...(draft ? [['draft', draftText(draft)]] : []),
     ...(kv
       ? [
           [
@@ -67,6 +68,13 @@ function totals(status: ClusterStatus): string {
         ]
       : []),
   ]);
+}
+
+function draftText({ place, node, state, pid, stats }: NonNullable<ClusterStatus['draft']>): string {
+  if (place === 'head') return `beside the first stage, on ${printable(node)}`;
+  const rate = stats === null ? '' : `, ${formatNumber(stats.guessesPerSecond)} guesses/s`;
+  const held = stats === null ? '' : `, ${formatBytes(stats.residentBytes)} resident`;
+  return `on ${printable(node)}, ${state}, pid ${pid ?? UNMEASURED}${rate}${held}`;
 }
 
 function stages(status: ClusterStatus): string {
@@ -95,9 +103,9 @@ function stageCells({ name, state, stage }: NodeRow): string[] {
 function others(status: ClusterStatus): string {
   const rows = nodeRows(status).filter((row) => row.stage === null);
   if (rows.length === 0) return '';
-  const cells = rows.map(({ name, state, node }) => [
+  const cells = rows.map(({ name, state, node, draft }) => [
     printable(name),
-    state === 'lost' ? 'lost' : 'no stage',
+    state === 'lost' ? 'lost' : draft ? 'draft' : 'no stage',
     node === null ? '' : printable(node.address),
     node === null ? '' : `${printable(node.chip)}, ${formatBytes(node.memoryBytes)}`,
   ]);

@@ -98,13 +98,14 @@ function narrowStage(stage: StageReport, hop: HopReport | undefined, width: numb
 }
 
 function figures(
-  { predicted, longestContextTokens, kvTokens, stages: all }: PlanReport,
+  { predicted, draft, longestContextTokens, kvTokens, stages: all }: PlanReport,
   width: number,
 ): string {
   const { asked, prefill } = predicted;
   const rows = [
     ['one stream', `${speed(predicted.oneStream)} tok/s, predicted`],
     ...guessedRow(predicted.guessed ?? []),
+    ...draftRow(draft),
     ...(all.length > 1
       ? [['all stages busy', `${speed(predicted.allStagesBusy)} tok/s with ${all.length} streams, predicted`]]
       : []),
@@ -134,6 +135,19 @@ function guessedRow(guessed: NonNullable<PlanReport['predicted']['guessed']>): s
       `${speed(oneStream)} tok/s where ${Math.round(yieldShare * 100)} % of the guesses are right${source === 'measured' ? ' (as measured)' : ''}`,
   );
   return [['… guessing', `${each.join(', ')}, predicted`]];
+}
+
+function draftRow(draft: PlanReport['draft']): string[][] {
+  if (!draft) return [];
+  const { place, node, bytes, guessMs, roundTripMs, reason } = draft;
+  const where = place === 'head' ? 'beside the first stage' : 'in a process of its own';
+  const far = roundTripMs === null ? '' : ` and a round trip of ${milliseconds(roundTripMs)}`;
+  return [
+    [
+      '… the draft',
+      `on ${printable(node)}, ${where}: ${formatBytes(bytes)}, ${milliseconds(guessMs)} a guess${far}, predicted; ${printable(reason)}`,
+    ],
+  ];
 }
 
 function improvementText(report: PlanReport): (improvement: PlanReport['improvements'][number]) => string {

@@ -15,14 +15,15 @@ const COLUMNS: [heading: string, phases: TracePhase[]][] = [
 const OTHER: TracePhase[] = ['tidy', 'finish'];
 
 /** Several lines without a last line break; without steps the sentence that says so. */
-export function traceReport({ summary, stages, model, epoch, ranks }: TraceMetadata): string {
+export function traceReport({ summary, stages, model, epoch, ranks, draft }: TraceMetadata): string {
   if (ranks) return ranksReport(ranks, stages, summary.verdict);
   const { steps, guessedSteps = 0, activeUs, verdict } = summary;
   if (steps === 0) return `${printable(verdict)} Ask something first, for example with \`espalier chat\`.`;
   const headline =
     `The last ${formatPlural(steps, 'step')}${guessedSteps > 0 ? ` (${guessedSteps} of them guesses)` : ''} ` +
     `of ${printable(model)}, epoch ${epoch}: ` +
-    `${formatMicroseconds(activeUs)} with at least one on its way`;
+    `${formatMicroseconds(activeUs)} with at least one on its way` +
+    (draft?.place === 'apart' ? `; guessed for by the draft on ${printable(draft.node)}` : '');
   const heading = ['stage', 'node', 'layers', 'steps', 'busy', ...COLUMNS.map(([name]) => name), 'other'];
   const rows = stages.map(({ index, node, range }) => {
     const times = summary.stages.find((stage) => stage.index === index);
