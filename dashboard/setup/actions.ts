@@ -1,6 +1,7 @@
 // What the wizard lets be done: everything that runs a command, asks the controller or writes a file. It is handed in, so
 // that steps and views can be looked at without any of it.
 import type { LinksReport } from '../../protocol/links.ts';
+import type { FoundModel, PullProgress } from '../../protocol/models.ts';
 import type { PairingReport } from '../../protocol/pairing.ts';
 import type { ClusterStatus } from '../../protocol/status.ts';
 import type { SystemChange } from '../../protocol/system-change.ts';
@@ -24,15 +25,39 @@ export interface ProposedChange {
 
 /** A model that could be deployed. */
 export interface ModelOffer {
-  id: string;
-  /** the folder, on every node the same */
-  dir: string;
-  /** `377 GB in files, 4-bit` */
-  text: string;
+  /** as `espalier models pull` and `espalier models use` take it: organisation/name, or a folder of this machine */
+  name: string;
+  /**
+   * deployed: it answers · stored: the nodes hold it · partial: they hold some of it · local: it lies on this machine ·
+   * hub: it is to be fetched
+   */
+  place: 'deployed' | 'stored' | 'partial' | 'local' | 'hub';
+  /** of its files; computed from the architecture where it is not here yet */
+  sizeBytes: number;
+  quantization: string;
+  licence: string | null;
   /** predicted tokens per second of one stream; null where it does not fit */
   predicted: number | null;
   /** why it does not fit; null where it does */
   refused: string | null;
+}
+
+/** What deploying a model would mean. */
+export interface PaperPlan {
+  /** the predicted plan as text */
+  text: string;
+  /** of each node in it; none for a model that nobody fetches */
+  disks: readonly DiskNeed[];
+}
+
+export interface DiskNeed {
+  node: string;
+  /** of the files with its layers, about */
+  needBytes: number;
+  /** of the model, on its disk already */
+  heldBytes: number;
+  /** null where the node does not tell */
+  freeBytes: number | null;
 }
 
 /** How the cluster is used from now on. */
@@ -63,13 +88,25 @@ export interface SetupActions {
   /** what should be changed on this machine */
   proposals(): Promise<ProposedChange[]>;
   apply(change: SystemChange): Promise<void>;
+  /** what is here, and what the catalogue has: those that fit first, of them the largest */
   models(): Promise<ModelOffer[]>;
-  /** the predicted plan as text, or why there is none */
-  predict(offer: ModelOffer): Promise<string>;
-  /** what has to be changed of the system so that the controller serves this model; none where it needs no root */
-  modelChanges(dir: string): Promise<ProposedChange[]>;
-  /** has the controller serve this model from now on; it does already: nothing happens */
-  serveModel(dir: string): Promise<void>;
+  /** a folder of this machine as an offer; @throws EspalierError when it is no model */
+  folderModel(dir: string): Promise<ModelOffer>;
+  /** models of the hub by words of their names */
+  searchHub(words: string): Promise<FoundModel[]>;
+  predict(offer: ModelOffer): Promise<PaperPlan>;
+  /** the pulls that run */
+  pulls(): Promise<PullProgress[]>;
+  /** ends a pull; what has come stays */
+  cancelPull(model: string): Promise<void>;
+  /**
+   * Has every node hold what it needs of a model; where the nodes hold it already, nothing happens.
+   * @param signal ends the wait, not the pull
+   * @returns the name by which it is deployed
+   */
+  pull(model: string, tell: (pull: PullProgress) => void, signal: AbortSignal): Promise<string>;
+  /** deploys a model, and waits until it answers; it does already: nothing happens. `tell` says what is waited for */
+  deployModel(model: string, tell: (text: string) => void, signal: AbortSignal): Promise<void>;
   /** waits until the cluster serves; `tell` says what is waited for */
   untilServing(tell: (text: string) => void, signal: AbortSignal): Promise<void>;
   /** the plan in force as text */

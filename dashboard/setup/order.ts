@@ -13,6 +13,7 @@ export const StepId = z.enum([
   'cabling',
   'system',
   'model',
+  'pull',
   'deploy',
   'question',
 ]);
@@ -26,12 +27,13 @@ export const STEP_TITLES: Record<StepId, string> = {
   cabling: 'The cables between them',
   system: 'Settings of this machine',
   model: 'Choose a model',
+  pull: 'Bring it to the nodes',
   deploy: 'Deploy it',
   question: 'The first question',
 };
 
 const STEPS: Record<SetupRole, readonly StepId[]> = {
-  controller: ['role', 'run', 'nodes', 'cabling', 'system', 'model', 'deploy', 'question'],
+  controller: ['role', 'run', 'nodes', 'cabling', 'system', 'model', 'pull', 'deploy', 'question'],
   node: ['role', 'run', 'join', 'system'],
 };
 
@@ -39,8 +41,8 @@ const STEPS: Record<SetupRole, readonly StepId[]> = {
 export const SetupAnswers = z.object({
   role: SetupRole.optional(),
   how: z.enum(['system', 'background']).optional(),
-  /** a folder */
-  modelDir: z.string().optional(),
+  /** as `espalier models use` takes it; a folder until it is pulled */
+  model: z.string().max(1_000).optional(),
   question: z.string().max(10_000).optional(),
 });
 export type SetupAnswers = z.infer<typeof SetupAnswers>;

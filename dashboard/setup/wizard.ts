@@ -8,6 +8,7 @@ import { deploy } from './steps/deploy.ts';
 import { join } from './steps/join.ts';
 import { model } from './steps/model.ts';
 import { nodes } from './steps/nodes.ts';
+import { pull } from './steps/pull.ts';
 import { question } from './steps/question.ts';
 import { role } from './steps/role.ts';
 import { run } from './steps/run.ts';
@@ -22,6 +23,7 @@ const STEPS: Record<StepId, Step> = {
   cabling,
   system,
   model,
+  pull,
   deploy,
   question,
 };

@@ -106,7 +106,7 @@ function pullCommand(exit: Exit): Command {
     .option('--no-wait', 'begin it and end')
     .option('--cancel', 'end the pull of this model that runs; what has come stays')
     .action(async (model: string, options: PullOptions & { cancel?: boolean }) => {
-      const { url, askModels, text } = await tools(options);
+      const { url, askModels, pulls } = await tools(options);
       const body = {
         model,
         ...(options.revision !== undefined && { revision: options.revision }),
@@ -119,7 +119,7 @@ function pullCommand(exit: Exit): Command {
       if (options.wait && !options.cancel) {
         const { watchPull } = await import('./models/watch-pull.ts');
         await watchPull(url, pull, options.json ?? false);
-      } else print(options, pull, () => text.pullLine(pull));
+      } else print(options, pull, () => pulls.pullLine(pull));
       exit(EXIT.ok);
     });
 }
@@ -170,13 +170,13 @@ function removeCommand(exit: Exit): Command {
   ])
     .argument('<model>', 'as `espalier models list` shows it')
     .action(async (model: string, options: Options) => {
-      const { url, askModels, text } = await tools(options);
+      const { url, askModels, pulls } = await tools(options);
       const answer = await askModels(url, REMOVE_MODEL_PATH, RemovedAnswer, { model });
       const where = answer.nodes.length === 0 ? '' : ` on ${answer.nodes.join(', ')}`;
       print(
         options,
         answer,
-        () => `${answer.model} is removed: ${text.bytes(answer.freedBytes)} are free${where}.`,
+        () => `${answer.model} is removed: ${pulls.diskBytes(answer.freedBytes)} are free${where}.`,
       );
       exit(EXIT.ok);
     });
@@ -193,12 +193,13 @@ function common(name: string, summary: string, examples: readonly string[]): Com
 }
 
 async function tools({ controller }: Options) {
-  const [{ parseControllerUrl }, { askModels }, text] = await Promise.all([
+  const [{ parseControllerUrl }, { askModels }, text, pulls] = await Promise.all([
     import('../../dashboard/client.ts'),
     import('./models/ask-models.ts'),
     import('./models/models-text.ts'),
+    import('../../dashboard/pull-text.ts'),
   ]);
-  return { url: parseControllerUrl(controller), askModels, text };
+  return { url: parseControllerUrl(controller), askModels, text, pulls };
 }
 
 function print({ json }: Options, value: unknown, text: () => string): void {

@@ -1,9 +1,11 @@
 // `espalier setup`: the wizard. The options become its answers; its pages are dashboard/setup, what is done scripts/setup-steps.
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Argument, Command, Option } from 'commander';
 import type { SetupFlags } from '../../dashboard/setup/actions.ts';
 import { StepId } from '../../dashboard/setup/order.ts';
 import { EspalierError } from '../../protocol/errors.ts';
+import { RepoName } from '../../protocol/models.ts';
 import { DEFAULT_CLUSTER } from '../../protocol/node.ts';
 import { EXIT, EXIT_CODES } from './exit-codes.ts';
 import { clusterOption, parseNames, parseNodeCount, parsePort } from './options.ts';
@@ -34,8 +36,8 @@ export function setupCommand(exit: (code: number) => void): Command {
   return new Command('setup')
     .summary('from a box of Macs to a first answer')
     .description(
-      'Asks what this machine is to be, finds and pairs the others, looks at their cables, mends settings, deploys a model ' +
-        'and asks the first question. It can be left at any step with Ctrl-C, and goes on there. Whatever it changes of ' +
+      'Asks what this machine is to be, finds and pairs the others, looks at their cables, mends settings, fetches and ' +
+        'deploys a model, and asks the first question. It can be left at any step with Ctrl-C, and goes on there. Whatever it changes of ' +
         'the system is shown as the exact command first, and --undo takes it back.',
     )
     .addArgument(new Argument('[step]', 'one step alone').choices(StepId.options))
@@ -57,7 +59,7 @@ export function setupCommand(exit: (code: number) => void): Command {
     .option('-n, --nodes <count>', 'nodes to wait for, this one counted', parseNodeCount)
     .option('--codes <->', 'read the codes of nodes from standard input, a line `NAME CODE` each')
     .option('--change <ids>', 'make these changes of the system without asking; `all` for each', parseNames)
-    .option('-m, --model <model>', 'the id of a model of this machine, or its folder')
+    .option('-m, --model <model>', 'organisation/name, a name of `espalier models list`, or a folder')
     .option('--question <text>', 'the first question')
     .option('--unattended', 'ask nothing: options and defaults answer')
     .option('--restart', 'begin anew, instead of going on where it was left')
@@ -70,7 +72,8 @@ Examples:
   espalier setup
   espalier setup cabling
   espalier setup --role node
-  espalier setup --unattended --role controller --nodes 3 --codes - < codes
+  espalier setup --unattended --role controller --run service --nodes 3 --codes - \\
+    --model mlx-community/DeepSeek-R1-0528-4bit < codes
   espalier setup --undo
 
 The steps: ${StepId.options.join(', ')}.
@@ -99,19 +102,17 @@ async function wizard(
       'there is no terminal to ask on: run it in one, or add --unattended',
     );
   }
-  const [{ runSetup }, { FRESH }, { setupActions }, { OwnProcesses }, { localModels }, files] =
-    await Promise.all([
-      import('../../dashboard/setup/main.ts'),
-      import('../../dashboard/setup/order.ts'),
-      import('../setup-steps/setup-actions.ts'),
-      import('../setup-steps/own-processes.ts'),
-      import('../setup-steps/local-models.ts'),
-      import('../setup-steps/setup-file.ts'),
-    ]);
+  const [{ runSetup }, { FRESH }, { setupActions }, { OwnProcesses }, files] = await Promise.all([
+    import('../../dashboard/setup/main.ts'),
+    import('../../dashboard/setup/order.ts'),
+    import('../setup-steps/setup-actions.ts'),
+    import('../setup-steps/own-processes.ts'),
+    import('../setup-steps/setup-file.ts'),
+  ]);
   const { home } = tools;
   const flags = await readFlags(options);
   const processes = new OwnProcesses(tools, await processArgs(options));
-  const actions = setupActions({ tools, processes, models: localModels(), name: options.name });
+  const actions = setupActions({ tools, processes, name: options.name });
   const saved = options.restart ? FRESH : files.readSetup(home);
   // what is finished begins anew: everything that is as it should be is passed quickly
   const state = saved.at === null ? { ...saved, at: FRESH.at } : saved;
@@ -150,9 +151,10 @@ async function sayEnd(
   console.log(table(next.map(({ command, what }) => [`  ${command}`, what])));
 }
 
-/** A folder by any path; an id stays. */
+/** A folder where there is one, or where it cannot be a model's name. */
 function modelOf(model: string | undefined): string | undefined {
-  return model !== undefined && /[/\\]/.test(model) ? resolve(model) : model;
+  if (model === undefined || !/[/\\]/.test(model)) return model;
+  return RepoName.safeParse(model).success && !existsSync(model) ? model : resolve(model);
 }
 
 const MAX_CODES_BYTES = 64 * 1024;

@@ -10,13 +10,7 @@ import { applyChange, type ChangeTools, undoChange } from '../system-changes/cha
 import { startInBackground, stopProcess } from './background.ts';
 import { launchdLabel, launchdService } from './launchd-service.ts';
 import { readServices, saveService } from './saved-services.ts';
-import {
-  type ServiceHow,
-  type ServiceName,
-  type ServiceSpec,
-  serviceLog,
-  serviceSpec,
-} from './service-spec.ts';
+import { type ServiceHow, type ServiceName, type ServiceSpec, serviceLog } from './service-spec.ts';
 import { systemdService, unitPath } from './systemd-service.ts';
 import { untilUp } from './until-up.ts';
 
@@ -113,26 +107,6 @@ export async function uninstallService(name: ServiceName, tools: ServiceTools): 
  */
 export function argsFor(name: ServiceName, given: readonly string[], home: string): readonly string[] {
   return given.length > 0 ? given : (readServices(home)[name]?.args ?? []);
-}
-
-/**
- * Starts a service anew with other arguments, in the way in which it is kept running.
- * @throws EspalierError service_failed when it is no service of this home; what `installService` throws
- */
-export async function restartService(
-  name: ServiceName,
-  args: readonly string[],
-  tools: ServiceTools,
-): Promise<void> {
-  const saved = readServices(tools.home)[name];
-  if (!saved) {
-    throw new EspalierError(
-      'service_failed',
-      `the ${name} of ${tools.home} was started by hand: start it again with \`espalier ${name} ${args.join(' ')}\``,
-    );
-  }
-  const spec = serviceSpec(name, args, tools.home);
-  await installService(spec, saved.how, await serviceChange(spec, saved.how, tools), tools);
 }
 
 async function textOf(path: string): Promise<string | null> {

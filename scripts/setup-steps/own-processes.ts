@@ -1,18 +1,11 @@
-// The processes of this home as the wizard needs them: which run, their start for a role, and the controller with another
-// model. It must not know what the wizard asks.
+// The processes of this home as the wizard needs them: which run, and their start for a role. It must not know what the
+// wizard asks.
 import type { ProposedChange } from '../../dashboard/setup/actions.ts';
 import type { SetupRole } from '../../dashboard/setup/order.ts';
 import type { ServiceHow, ServiceName } from '../service/service-spec.ts';
 import { serviceSpec } from '../service/service-spec.ts';
 import { serviceStates } from '../service/service-states.ts';
-import {
-  argsFor,
-  installService,
-  restartService,
-  type ServiceTools,
-  serviceChange,
-  systemHow,
-} from '../service/services.ts';
+import { argsFor, installService, type ServiceTools, serviceChange, systemHow } from '../service/services.ts';
 import { commandsOf } from '../system-changes/change-system.ts';
 
 /** What the command line said for the two processes; none: what they had the last time. */
@@ -24,7 +17,7 @@ export interface ProcessArgs {
 }
 
 /** How a process runs that is no service. */
-export const BY_HAND = 'started by hand';
+const BY_HAND = 'started by hand';
 
 export class OwnProcesses {
   readonly #tools: ServiceTools;
@@ -63,49 +56,19 @@ export class OwnProcesses {
     }
   }
 
-  /** Whether the controller was started with these options. */
-  hasOptions(options: Readonly<Record<string, string>>): boolean {
-    const args = argsFor('controller', [], this.#tools.home);
-    return Object.entries(options).every(([name, value]) => {
-      const at = args.indexOf(name);
-      return at >= 0 && args[at + 1] === value;
-    });
-  }
-
-  /** What the controller with other options changes of the system. */
-  async controllerChanges(options: Readonly<Record<string, string>>): Promise<ProposedChange[]> {
-    const { how } = (await serviceStates(this.#tools)).find(({ name }) => name === 'controller') ?? {};
-    if (how === undefined || how === null || how === 'background') return [];
-    return this.#change('controller', how, this.#controllerArgs(options));
-  }
-
-  /** @throws EspalierError service_failed where it was started by hand, system_change_failed */
-  restartController(options: Readonly<Record<string, string>>): Promise<void> {
-    return restartService('controller', this.#controllerArgs(options), this.#tools);
-  }
-
-  #controllerArgs(options: Readonly<Record<string, string>>): string[] {
-    let args = [...argsFor('controller', this.#args.controller, this.#tools.home)];
-    for (const [name, value] of Object.entries(options)) {
-      const at = args.indexOf(name);
-      args = at < 0 ? [...args, name, value] : args.with(at + 1, value);
-    }
-    return args;
-  }
-
   async #missing(role: SetupRole): Promise<ServiceName[]> {
     const running = await this.running();
     const wanted: ServiceName[] = role === 'controller' ? ['agent', 'controller'] : ['agent'];
     return wanted.filter((name) => running[name] === null);
   }
 
-  #spec(name: ServiceName, args = this.#args[name]) {
+  #spec(name: ServiceName) {
     const { home } = this.#tools;
-    return serviceSpec(name, argsFor(name, args, home), home);
+    return serviceSpec(name, argsFor(name, this.#args[name], home), home);
   }
 
-  async #change(name: ServiceName, how: ServiceHow, args?: readonly string[]): Promise<ProposedChange[]> {
-    const change = await serviceChange(this.#spec(name, args), how, this.#tools);
+  async #change(name: ServiceName, how: ServiceHow): Promise<ProposedChange[]> {
+    const change = await serviceChange(this.#spec(name), how, this.#tools);
     return change ? [{ change, commands: commandsOf(change, this.#tools.canAsk) }] : [];
   }
 }

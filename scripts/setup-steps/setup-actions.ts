@@ -10,7 +10,7 @@ import { shownCode } from '../../agent/trust/code.ts';
 import { ControllerPin } from '../../agent/trust/controller-pin.ts';
 import { fetchStatus } from '../../dashboard/client.ts';
 import { formatBytes } from '../../dashboard/format.ts';
-import type { ModelOffer, SetupActions } from '../../dashboard/setup/actions.ts';
+import type { SetupActions } from '../../dashboard/setup/actions.ts';
 import { AUTHORITY_FILE, Authority } from '../../protocol/authority.ts';
 import { EspalierError } from '../../protocol/errors.ts';
 import { loadIdentity } from '../../protocol/identity.ts';
@@ -24,9 +24,8 @@ import { waitUntilServing } from '../demo/wait-until-serving.ts';
 import { lastWords } from '../service/last-words.ts';
 import { type ServiceTools, systemHow } from '../service/services.ts';
 import { applyChange, commandsOf } from '../system-changes/change-system.ts';
-import type { LocalModel, ModelSource } from './local-models.ts';
-import { BY_HAND, type OwnProcesses } from './own-processes.ts';
-import { predictPlan } from './predict.ts';
+import { modelActions } from './model-actions.ts';
+import type { OwnProcesses } from './own-processes.ts';
 
 /** A controller that was just started answers when Node and its model's tokenizer are loaded. */
 const CONTROLLER_TIMEOUT_MS = 60_000;
@@ -42,29 +41,16 @@ const PLAN_COLUMNS = 78;
 export interface ActionOptions {
   tools: ServiceTools;
   processes: OwnProcesses;
-  models: ModelSource;
   /** the name that this machine has among the nodes */
   name: string | undefined;
 }
 
-export function setupActions({ tools, processes, models, name }: ActionOptions): SetupActions {
+export function setupActions({ tools, processes, name }: ActionOptions): SetupActions {
   const { home, platform, canAsk } = tools;
   const url = () => ownController(home) ?? DEFAULT_CONTROLLER_URL;
   const status = () => fetchStatus(url());
   const facts = once(() => gatherFacts());
   const columns = () => Math.max(PLAN_COLUMNS, process.stdout.columns ?? 0);
-  let known: LocalModel[] = [];
-  const cardOf = (dir: string) => known.find((model) => model.dir === dir)?.card;
-  const wish = async (dir: string) => {
-    const connected = (await status()).nodes.filter(({ state }) => state === 'connected').length;
-    return { '--model': dir, '--nodes': String(Math.max(1, connected)) };
-  };
-  // one that was started by hand is asked, any other was told
-  const serves = async (dir: string) => {
-    if ((await processes.running()).controller !== BY_HAND) return processes.hasOptions(await wish(dir));
-    if (known.length === 0) known = await models.list();
-    return (await status()).model?.id === cardOf(dir)?.id;
-  };
   return {
     async machine() {
       const { modelName, chip, memoryBytes, os } = await facts();
@@ -113,23 +99,7 @@ export function setupActions({ tools, processes, models, name }: ActionOptions):
       return changes.map((change) => ({ change, commands: commandsOf(change, canAsk) }));
     },
     apply: (change) => applyChange(change, tools),
-    async models() {
-      known = (await models.list()).sort((x, y) => y.card.fileBytes - x.card.fileBytes);
-      const [{ nodes }, links] = await Promise.all([status(), fetchLinks(url())]);
-      return bestFirst(known.map((model) => offerOf(model, () => predictPlan(model.card, nodes, links))));
-    },
-    async predict({ dir, refused }) {
-      const card = cardOf(dir);
-      if (!card || refused !== null) return refused ?? '';
-      const [{ nodes }, links] = await Promise.all([status(), fetchLinks(url())]);
-      return planText(predictPlan(card, nodes, links), columns());
-    },
-    modelChanges: async (dir) => ((await serves(dir)) ? [] : processes.controllerChanges(await wish(dir))),
-    async serveModel(dir) {
-      if (await serves(dir)) return;
-      await processes.restartController(await wish(dir));
-      await untilAnswers(home, processes);
-    },
+    ...modelActions(home, url, columns),
     untilServing: (tell, signal) => waitUntilServing(url(), { signal, onReason: tell }),
     plan: async () => planText(await fetchPlan(url()), columns()),
     async ask(question, tell, signal) {
@@ -193,21 +163,6 @@ async function untilReady(home: string): Promise<void> {
     if (performance.now() > deadline) return;
     await sleep(POLL_MS);
   }
-}
-
-function offerOf({ dir, card }: LocalModel, predict: () => ReturnType<typeof predictPlan>): ModelOffer {
-  const text = `${card.quantization}, ${formatBytes(card.fileBytes)}`;
-  try {
-    return { id: card.id, dir, text, predicted: predict().predicted.oneStream, refused: null };
-  } catch (error) {
-    if (!(error instanceof EspalierError)) throw error;
-    return { id: card.id, dir, text, predicted: null, refused: error.message };
-  }
-}
-
-/** Those that fit come first, otherwise as they came: the largest that fits is the best that this cluster can do. */
-function bestFirst(offers: readonly ModelOffer[]): ModelOffer[] {
-  return offers.toSorted((x, y) => Number(x.refused !== null) - Number(y.refused !== null));
 }
 
 function once<T>(make: () => Promise<T>): () => Promise<T> {

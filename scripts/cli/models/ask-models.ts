@@ -1,6 +1,7 @@
 // The model store by the controller's API. It prints nothing.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
+import { isPulling } from '../../../dashboard/pull-text.ts';
 import { EspalierError, isErrorCode } from '../../../protocol/errors.ts';
 import { MODELS_PATH, ModelsReport, type PullProgress } from '../../../protocol/models.ts';
 import { ClusterStatus, STATUS_PATH } from '../../../protocol/status.ts';
@@ -9,7 +10,6 @@ import { askController } from '../ask-controller.ts';
 /** Asking the hub, removing files and planning for every model of the catalogue take seconds. */
 const ANSWER_TIMEOUT_MS = 120_000;
 const POLL_MS = 500;
-const RUNNING: ReadonlySet<string> = new Set<PullProgress['state']>(['describing', 'verifying', 'pulling']);
 
 /** @throws what `askController` throws */
 export async function askModels<T>(
@@ -25,17 +25,19 @@ export async function askModels<T>(
 /**
  * Follows a pull to its end.
  * @param onProgress told twice a second
- * @throws EspalierError with what ended it; what `askController` throws
+ * @param signal ends the following, not the pull
+ * @throws EspalierError with what ended it; what `askController` throws; the signal's reason
  */
 export async function followPull(
   controllerUrl: string,
   { id }: Pick<PullProgress, 'id'>,
   onProgress: (pull: PullProgress) => void,
+  signal?: AbortSignal,
 ): Promise<PullProgress> {
   for (;;) {
     // the status is cheaper to ask for, and leaves out the nodes of what has ended
     const { pulls: shown } = await askModels(controllerUrl, STATUS_PATH, ClusterStatus);
-    const running = shown?.find((each) => each.id === id && RUNNING.has(each.state));
+    const running = shown?.find((each) => each.id === id && isPulling(each));
     const { pulls } = running
       ? { pulls: [running] }
       : await askModels(controllerUrl, MODELS_PATH, ModelsReport);
@@ -55,6 +57,6 @@ export async function followPull(
     if (state === 'cancelled')
       throw new EspalierError('model_fetch_failed', `the pull of ${pull.model} was cancelled`);
     if (state === 'done') return pull;
-    await delay(POLL_MS);
+    await delay(POLL_MS, undefined, { signal });
   }
 }

@@ -1,4 +1,5 @@
 // Models, pulls and costs as text for a terminal. Pure.
+import { diskBytes, isPulling, movesOf, pullLine, roughDuration } from '../../../dashboard/pull-text.ts';
 import type {
   CatalogueReport,
   FoundModel,
@@ -15,15 +16,15 @@ export function modelsText({ models, pulls, stores }: ModelsReport): string {
     model.id,
     model.state,
     `${model.architecture}, ${model.quantization}`,
-    bytes(model.sizeBytes),
+    diskBytes(model.sizeBytes),
     heldText(model),
   ]);
   const parts = [table([['MODEL', 'STATE', 'KIND', 'SIZE', 'ON'], ...rows], { right: [3] })];
-  const running = pulls.filter(({ state }) => isRunning(state));
+  const running = pulls.filter(isPulling);
   if (running.length > 0) parts.push(running.map(pullLine).join('\n'));
   const known = stores.filter(({ folder }) => folder !== null);
   if (known.length > 0) {
-    const lines = known.map(({ node, folder, freeBytes }) => [node, bytes(freeBytes ?? 0), folder ?? '']);
+    const lines = known.map(({ node, folder, freeBytes }) => [node, diskBytes(freeBytes ?? 0), folder ?? '']);
     parts.push(table([['NODE', 'FREE', 'FOLDER'], ...lines], { right: [1] }));
   }
   return parts.join('\n\n');
@@ -31,7 +32,7 @@ export function modelsText({ models, pulls, stores }: ModelsReport): string {
 
 function heldText({ heldBy, missingFiles }: StoredModel): string {
   if (heldBy === null) return 'every node, in its folder';
-  const nodes = heldBy.map(({ node, bytes: held }) => `${node} ${bytes(held)}`).join(', ') || 'no node';
+  const nodes = heldBy.map(({ node, bytes: held }) => `${node} ${diskBytes(held)}`).join(', ') || 'no node';
   return missingFiles > 0 ? `${nodes}; ${missingFiles} files on none` : nodes;
 }
 
@@ -39,7 +40,7 @@ export function catalogueText({ models, nodes }: CatalogueReport): string {
   const rows = models.map((model) => [
     model.fits ? 'yes' : 'no',
     model.repo,
-    bytes(model.fileBytes),
+    diskBytes(model.fileBytes),
     model.licence,
     model.fits
       ? `${model.nodes} ${model.nodes === 1 ? 'node' : 'nodes'}, ${model.tokensPerSecond?.toFixed(1)} tokens/s predicted`
@@ -61,31 +62,14 @@ export function foundText(models: readonly FoundModel[]): string {
   return table([['MODEL', 'DOWNLOADS', 'LIKES', 'UPDATED', ''], ...rows], { right: [1, 2] });
 }
 
-/** How far it is, in a line. */
-export function pullLine(pull: PullProgress): string {
-  const { kind, model, state, doneBytes, totalBytes, bytesPerSecond, remainingSeconds } = pull;
-  if (state === 'describing') return `${model}: asking what it consists of`;
-  if (state === 'verifying')
-    return `${model}: reading ${fileCount(pull)} files on ${pull.nodes.length} nodes`;
-  const share = totalBytes > 0 ? Math.floor((100 * doneBytes) / totalBytes) : 0;
-  const rate = bytesPerSecond === null ? '' : `, ${bytes(bytesPerSecond)}/s`;
-  const rest = remainingSeconds === null ? '' : `, about ${duration(remainingSeconds)} left (estimate)`;
-  const word = kind === 'verify' && state === 'done' ? 'verified' : state;
-  return `${model}: ${word}, ${bytes(doneBytes)} of ${bytes(totalBytes)} (${share} %)${isRunning(state) ? rate + rest : ''}`;
-}
-
 /** A line a node that still has something to do. */
 export function nodeLines({ nodes }: PullProgress): string[] {
   return nodes.filter(({ files, filesDone }) => filesDone < files).map(nodeLine);
 }
 
-function nodeLine({ node, doneBytes, totalBytes, files, filesDone, active, waits }: NodePull): string {
-  const moves = active.map(({ path, doneBytes: done, sizeBytes, from }) => {
-    const share = sizeBytes > 0 ? Math.floor((100 * done) / sizeBytes) : 100;
-    return `${path} ${share} % from ${from}`;
-  });
-  const what = moves.length > 0 ? moves.join(', ') : (waits ?? '');
-  return `  ${node}: ${bytes(doneBytes)} of ${bytes(totalBytes)}, ${filesDone}/${files} files; ${what}`;
+function nodeLine(pull: NodePull): string {
+  const { node, doneBytes, totalBytes, files, filesDone } = pull;
+  return `  ${node}: ${diskBytes(doneBytes)} of ${diskBytes(totalBytes)}, ${filesDone}/${files} files; ${movesOf(pull).join(', ')}`;
 }
 
 /** What a pull that is done has moved. */
@@ -99,8 +83,8 @@ export function pulledText({
   nodes,
 }: PullProgress): string {
   const at = `${model} at ${commit.slice(0, 12)}`;
-  const moved = `${bytes(hubBytes)} came from the hub, ${bytes(copiedBytes)} from other nodes`;
-  const where = nodes.map(({ node, totalBytes }) => `  ${node}: ${bytes(totalBytes)}`).join('\n');
+  const moved = `${diskBytes(hubBytes)} came from the hub, ${diskBytes(copiedBytes)} from other nodes`;
+  const where = nodes.map(({ node, totalBytes }) => `  ${node}: ${diskBytes(totalBytes)}`).join('\n');
   if (kind === 'pull') return `${at} is on the nodes, verified: ${moved}.\n${where}`;
   const found =
     damaged.length === 0
@@ -113,32 +97,11 @@ export function costText(cost: SwitchCost): string {
   const { model, replaces, missingBytes, loadBytes, nodes, loadSeconds, tokensPerSecond, requests } = cost;
   if (loadBytes === 0) return `${model} is deployed already.`;
   const place = replaces === null ? '' : ` in the place of ${replaces}`;
-  const fetch = missingBytes > 0 ? `${bytes(missingBytes)} are to be fetched first; ` : '';
+  const fetch = missingBytes > 0 ? `${diskBytes(missingBytes)} are to be fetched first; ` : '';
   const many = requests === 1 ? '1 request runs: it has' : `${requests} requests run: they have`;
   const wait = requests > 0 ? ` ${many} half a minute to end.` : '';
   return (
-    `${model}${place}: ${fetch}${nodes} ${nodes === 1 ? 'node loads' : 'nodes load'} ${bytes(loadBytes)}, about ` +
-    `${duration(loadSeconds)} (predicted); then ${tokensPerSecond.toFixed(1)} tokens/s for one stream (predicted).${wait}`
+    `${model}${place}: ${fetch}${nodes} ${nodes === 1 ? 'node loads' : 'nodes load'} ${diskBytes(loadBytes)}, about ` +
+    `${roughDuration(loadSeconds)} (predicted); then ${tokensPerSecond.toFixed(1)} tokens/s for one stream (predicted).${wait}`
   );
-}
-
-export function isRunning(state: PullProgress['state']): boolean {
-  return state === 'describing' || state === 'verifying' || state === 'pulling';
-}
-
-function fileCount({ nodes }: PullProgress): number {
-  return nodes.reduce((sum, { files }) => sum + files, 0);
-}
-
-/** Decimal units, as disks and networks are sold. */
-export function bytes(count: number): string {
-  if (count >= 1e9) return `${(count / 1e9).toFixed(1)} GB`;
-  if (count >= 1e6) return `${(count / 1e6).toFixed(1)} MB`;
-  return `${Math.ceil(count / 1e3)} kB`;
-}
-
-function duration(seconds: number): string {
-  if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
-  if (seconds < 5_400) return `${Math.round(seconds / 60)} min`;
-  return `${(seconds / 3_600).toFixed(1)} h`;
 }

@@ -1,7 +1,8 @@
 // Shows a pull until it ends: one line that is written over on a terminal, a line every few seconds elsewhere.
+import { isPulling, pullLine } from '../../../dashboard/pull-text.ts';
 import type { PullProgress } from '../../../protocol/models.ts';
 import { followPull } from './ask-models.ts';
-import { isRunning, nodeLines, pulledText, pullLine } from './models-text.ts';
+import { nodeLines, pulledText } from './models-text.ts';
 
 const LINE_MS = 5_000;
 
@@ -11,7 +12,7 @@ export async function watchPull(controllerUrl: string, pull: PullProgress, isJso
   let shownLines = 0;
   let saidAt = Number.NEGATIVE_INFINITY;
   const show = (progress: PullProgress) => {
-    if (!isRunning(progress.state)) return;
+    if (!isPulling(progress)) return;
     if (isTerminal) {
       const width = process.stderr.columns || 80;
       const lines = [pullLine(progress), ...nodeLines(progress)].map((line) => line.slice(0, width - 1));

@@ -1,7 +1,7 @@
 // The wizard's way through its steps, by keys and by flags, with things done that are only said here.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { SetupActions, SetupFlags } from '../../../dashboard/setup/actions.ts';
+import type { ModelOffer, SetupActions, SetupFlags } from '../../../dashboard/setup/actions.ts';
 import { LinesTalk } from '../../../dashboard/setup/lines-talk.ts';
 import { FRESH, type SetupState, type StepId } from '../../../dashboard/setup/order.ts';
 import type { Press } from '../../../dashboard/setup/page.ts';
@@ -23,10 +23,24 @@ const CHANGE: SystemChange = {
   undo: [],
 };
 
+const OFFER: ModelOffer = {
+  name: 'a/r1',
+  place: 'hub',
+  sizeBytes: 400e9,
+  quantization: '4-bit',
+  licence: 'mit',
+  predicted: 8,
+  refused: null,
+};
+const OFFERS: ModelOffer[] = [
+  OFFER,
+  { ...OFFER, name: 'a/small', place: 'stored', sizeBytes: 8e9, predicted: 80 },
+  { ...OFFER, name: 'a/big', predicted: null, refused: '9 GB are missing' },
+];
+
 /** A Mac on which everything works at once; `done` is what was asked of it. */
 function fakeActions(changes: Partial<SetupActions> = {}) {
   const done: string[] = [];
-  const offer = { id: 'r1', dir: '/models/r1', text: '4-bit', predicted: 8, refused: null };
   const actions: SetupActions = {
     machine: async () => ({ name: 'studio-1', text: 'a Mac', isMac: true, systemHow: 'launchd' }),
     running: async () => ({ agent: null, controller: null }),
@@ -43,13 +57,20 @@ function fakeActions(changes: Partial<SetupActions> = {}) {
     links: async () => QUIET_LINKS,
     proposals: async () => [{ change: CHANGE, commands: ['sudo pmset -c sleep 0'] }],
     apply: async ({ id }) => void done.push(`apply ${id}`),
-    models: async () => [
-      offer,
-      { ...offer, id: 'big', dir: '/models/big', predicted: null, refused: '9 GB are missing' },
-    ],
-    predict: async ({ id }) => `the plan of ${id}`,
-    modelChanges: async () => [],
-    serveModel: async (dir) => void done.push(`use ${dir}`),
+    models: async () => OFFERS,
+    folderModel: async (dir) => ({ ...OFFER, name: dir, place: 'local' }),
+    searchHub: async (words) => {
+      done.push(`search ${words}`);
+      return [{ repo: 'a/found', downloads: 7, likes: null, updatedAt: null, isGated: false }];
+    },
+    predict: async ({ name }) => ({ text: `the plan of ${name}`, disks: [] }),
+    pulls: async () => [],
+    cancelPull: async (model) => void done.push(`end ${model}`),
+    pull: async (model) => {
+      done.push(`pull ${model}`);
+      return model.startsWith('/') ? `local/${model.split('/').at(-1)}` : model;
+    },
+    deployModel: async (model) => void done.push(`use ${model}`),
     untilServing: async () => undefined,
     plan: async () => 'the plan in force',
     ask: async (question, tell) => {
@@ -94,7 +115,9 @@ describe('unattended', () => {
     assert.equal(ended, 'done');
     assert.deepEqual(done, [
       'start controller background',
-      'use /models/r1',
+      // nothing is fetched that nobody named: it lies on the nodes
+      'pull a/small',
+      'use a/small',
       "ask How many r's are in strawberry?",
     ]);
     assert.match(printed, /sudo pmset -c sleep 0[\s\S]*○ not: never sleep/);
@@ -122,7 +145,24 @@ describe('unattended', () => {
     );
     await assert.rejects(
       unattended({ run: 'background', model: 'r2' }, { nodes: 2 }, actions),
-      /--model: there is no model r2 here; there is: r1, big/,
+      /--model: there is no model r2 here, and it is neither .*; there is: a\/r1, a\/small, a\/big/,
+    );
+  });
+
+  test('a model by its name, its short name, of the hub, or as a folder; one that does not fit ends it', async () => {
+    for (const [given, pulled, used] of [
+      ['a/r1', 'a/r1', 'a/r1'],
+      ['r1', 'a/r1', 'a/r1'],
+      ['b/elsewhere', 'b/elsewhere', 'b/elsewhere'],
+      ['/disk/mine', '/disk/mine', 'local/mine'],
+    ] as const) {
+      const { actions, done } = fakeActions();
+      await unattended({ run: 'background', model: given }, { nodes: 2 }, actions);
+      assert.deepEqual(done.slice(1, 3), [`pull ${pulled}`, `use ${used}`]);
+    }
+    await assert.rejects(
+      unattended({ run: 'background', model: 'big' }, { nodes: 2 }, fakeActions().actions),
+      { code: 'not_enough_nodes', message: 'big: 9 GB are missing' },
     );
   });
 

@@ -2,8 +2,9 @@
 // test/cluster/models.test.ts and test/lab/models.test.ts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { pullLine } from '../../../dashboard/pull-text.ts';
 import type { PullProgress } from '../../../protocol/models.ts';
-import { costText, nodeLines, pulledText, pullLine } from '../../../scripts/cli/models/models-text.ts';
+import { costText, nodeLines, pulledText } from '../../../scripts/cli/models/models-text.ts';
 import { parseRate } from '../../../scripts/cli/models.ts';
 
 const pull: PullProgress = {
