@@ -16,8 +16,8 @@ export function pullLine(pull: PullProgress): string {
 
 /** The files that move to a node now, or why none does. */
 export function movesOf({ active, waits }: NodePull): string[] {
-  const moves = active.map(({ path, doneBytes, sizeBytes, from }) => {
-    return `${path} ${percent(doneBytes, sizeBytes, 100)} % from ${from}`;
+  const moves = active.map(({ path, doneBytes, sizeBytes, from, waits: why }) => {
+    return `${path} ${percent(doneBytes, sizeBytes, 100)} % from ${from}${why === null ? '' : `; ${why}; asked again`}`;
   });
   return moves.length > 0 || waits === null ? moves : [waits];
 }

@@ -98,7 +98,7 @@ export const ERRORS = {
   model_access_denied: {
     status: 403,
     solve:
-      "Accept the model's terms on its page, then set HF_TOKEN for the agents or run `hf auth login` on their machines.",
+      "Look at the name: the hub answers so for one that is not there, too. Otherwise accept the model's terms on its page, then set HF_TOKEN for the agents or run `hf auth login` on their machines.",
   },
   model_fetch_failed: {
     status: 503,

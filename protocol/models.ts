@@ -86,6 +86,8 @@ export const FileProgress = z.object({
   doneBytes: z.number(),
   /** `hub`, the node that it is copied from, or `disk` while it is checked */
   from: z.string(),
+  /** why nothing comes, until it is asked for again; null while something does */
+  waits: z.string().nullable(),
 });
 export type FileProgress = z.infer<typeof FileProgress>;
 

@@ -86,8 +86,13 @@ export const STORE_EVENTS = [
     /** bytes that are there of files that are not whole yet */
     partial: z.array(z.object({ path: ModelFileName, bytes: z.int().min(0) })).max(MAX_MODEL_FILES),
   }),
-  /** of a fetch or a verification that runs: bytes on the disk, or read */
-  z.object({ kind: z.literal('store-progress'), askId: AskId, doneBytes: z.number().min(0) }),
+  /** of a fetch or a verification that runs: bytes on the disk, or read; and why none come, until the source is asked again */
+  z.object({
+    kind: z.literal('store-progress'),
+    askId: AskId,
+    doneBytes: z.number().min(0),
+    waits: Shown(300).optional(),
+  }),
   /** a fetch, a removal (bytes that were freed), or a verification whose file is as it should be */
   z.object({
     kind: z.literal('store-done'),

@@ -42,6 +42,8 @@ export interface FetchOptions {
   signal: AbortSignal;
   /** bytes on the disk, whenever that changes */
   onProgress?: (doneBytes: number) => void;
+  /** the source failed, and is asked again: why */
+  onRetry?: (problem: string) => void;
   limit?: RateLimit | undefined;
   times?: FetchTimes;
   /** what stays free on the disk */
@@ -191,6 +193,7 @@ class Fetch {
         waitMs = this.#times.retryMs;
       }
       if (now - lastByteAt >= this.#times.giveUpMs) throw this.#failed(problem);
+      this.#options.onRetry?.(problem.message);
       await delay(problem.retryAfterMs ?? waitMs, undefined, { signal });
       waitMs = Math.min(waitMs * 2, this.#times.maxRetryMs);
     }

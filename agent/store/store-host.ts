@@ -18,6 +18,8 @@ import { RateLimit } from './rate-limit.ts';
 
 type Question = Exclude<StoreCommand, { kind: 'store-share' | 'store-stop' }>;
 type Of<Kind> = Extract<StoreCommand, { kind: Kind }>;
+/** Bytes that are done; or, without, why none come. */
+type OnProgress = (doneBytes: number | undefined, problem?: string) => void;
 
 export interface StoreHostOptions {
   settings: HubSettings;
@@ -83,8 +85,9 @@ export class StoreHost {
     const abort = new AbortController();
     this.#running.set(askId, abort);
     let doneBytes = 0;
+    let waits: string | undefined;
     const beat = setInterval(
-      () => this.#options.tell({ kind: 'store-progress', askId, doneBytes }),
+      () => this.#options.tell({ kind: 'store-progress', askId, doneBytes, ...(waits && { waits }) }),
       STORE_PROGRESS_MS,
     );
     const tell = (event: StoreEvent) => {
@@ -92,8 +95,9 @@ export class StoreHost {
     };
     try {
       tell(
-        await this.#run(question, abort.signal, (bytes) => {
-          doneBytes = bytes;
+        await this.#run(question, abort.signal, (bytes, problem) => {
+          if (bytes !== undefined) doneBytes = bytes;
+          waits = problem?.slice(0, 2_000);
         }),
       );
     } catch (error) {
@@ -106,11 +110,7 @@ export class StoreHost {
     }
   }
 
-  async #run(
-    question: Question,
-    signal: AbortSignal,
-    onProgress: (doneBytes: number) => void,
-  ): Promise<StoreEvent> {
+  async #run(question: Question, signal: AbortSignal, onProgress: OnProgress): Promise<StoreEvent> {
     const { askId } = question;
     switch (question.kind) {
       case 'store-search':
@@ -170,9 +170,15 @@ export class StoreHost {
   #fetch(
     { model, file, source }: Of<'store-fetch'>,
     signal: AbortSignal,
-    onProgress: (doneBytes: number) => void,
+    onProgress: OnProgress,
   ): Promise<number> {
-    const options = { ...this.#fetchOptions(signal), onProgress };
+    // the file and its source are shown beside it
+    const onRetry = (problem: string) => onProgress(undefined, problem.replace(/^https?:\/\/\S+ /, ''));
+    const options = {
+      ...this.#fetchOptions(signal),
+      onProgress: (bytes: number) => onProgress(bytes),
+      onRetry,
+    };
     return this.#bring(file.blob, () => {
       if (source.kind === 'hub') {
         const limit = source.bytesPerSecond === null ? undefined : new RateLimit(source.bytesPerSecond);
@@ -191,7 +197,7 @@ export class StoreHost {
   async #verify(
     { askId, model, file }: Of<'store-verify'>,
     signal: AbortSignal,
-    onProgress: (doneBytes: number) => void,
+    onProgress: OnProgress,
   ): Promise<StoreEvent> {
     let read = 0;
     const count = (bytes: number) => {

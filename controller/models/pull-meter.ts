@@ -10,20 +10,31 @@ const SAMPLE_MS = 500;
 /** A rate over less than this says little. */
 const MIN_WINDOW_MS = 1_500;
 
+interface Running {
+  fetch: Fetch;
+  doneBytes: number;
+  beganWith: number;
+  /** why nothing comes */
+  waits: string | null;
+}
+
 export class PullMeter {
-  readonly #running = new Map<string, { fetch: Fetch; doneBytes: number; beganWith: number }>();
+  readonly #running = new Map<string, Running>();
   readonly #samples: { at: number; bytes: number }[] = [];
   #hubBytes = 0;
   #copiedBytes = 0;
 
   /** @param partialBytes of the file that were there before */
   began(fetch: Fetch, partialBytes: number): void {
-    this.#running.set(keyOf(fetch), { fetch, doneBytes: partialBytes, beganWith: partialBytes });
+    this.#running.set(keyOf(fetch), { fetch, doneBytes: partialBytes, beganWith: partialBytes, waits: null });
   }
 
-  progressed(fetch: Fetch, doneBytes: number): void {
-    const one = this.#running.get(keyOf(fetch));
-    if (one) one.doneBytes = doneBytes;
+  /** Takes what is told of a fetch. @param waits why nothing comes, where that is so */
+  progressOf(fetch: Fetch): (doneBytes: number, waits: string | undefined) => void {
+    return (doneBytes, waits) => {
+      const one = this.#running.get(keyOf(fetch));
+      if (one) Object.assign(one, { doneBytes, waits: waits ?? null });
+    };
   }
 
   /** @param bytes that came over the network; undefined where it failed: then those that were told of */
@@ -83,11 +94,12 @@ export class PullMeter {
       doneBytes: Math.min(total, total - totalBytes(missing) + parts + moving),
       files: files.length,
       filesDone: files.length - missing.length,
-      active: active.map(({ fetch: { file, from }, doneBytes }) => ({
+      active: active.map(({ fetch: { file, from }, doneBytes, waits }) => ({
         path: file.path,
         sizeBytes: file.sizeBytes,
         doneBytes,
         from: from === HUB ? HUB : nameOf(from),
+        waits,
       })),
       waits:
         missing.length > 0 && active.length === 0 ? 'waits for its turn, or for a node to come back' : null,

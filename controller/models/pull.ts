@@ -238,7 +238,7 @@ export class Pull {
     try {
       const source = this.#source(fetch);
       const question = { kind: 'store-fetch', model: refOf(model), file, source } as const;
-      const onProgress = (doneBytes: number) => this.meter.progressed(fetch, doneBytes);
+      const onProgress = this.meter.progressOf(fetch);
       ({ bytes } = await this.#nodes.asks.askLong(nodeId, question, 'store-done', {
         onProgress,
         signal: this.#signal,

@@ -37,7 +37,7 @@ interface Open {
   nodeId: string;
   answer(event: Answer): void;
   fail(error: StoreAskFailed): void;
-  onProgress(doneBytes: number): void;
+  onProgress(doneBytes: number, waits: string | undefined): void;
   timer: NodeJS.Timeout;
   /** the deadline is for a sign of life, and not for the answer */
   isLong: boolean;
@@ -46,7 +46,7 @@ interface Open {
 export interface AskOptions {
   /** for the answer; undefined: as long as there are signs of life */
   timeoutMs?: number | undefined;
-  onProgress?: (doneBytes: number) => void;
+  onProgress?: (doneBytes: number, waits: string | undefined) => void;
   signal?: AbortSignal | undefined;
 }
 
@@ -85,7 +85,7 @@ export class StoreAsks {
     if (!open || open.nodeId !== nodeId) return;
     if (event.kind === 'store-progress') {
       if (open.isLong) open.timer.refresh();
-      open.onProgress(event.doneBytes);
+      open.onProgress(event.doneBytes, event.waits);
     } else if (event.kind === 'store-failed') open.fail(new StoreAskFailed(event.code, event.message, false));
     else open.answer(event);
   }

@@ -4,6 +4,13 @@ import { diskBytes } from '../pull-text.ts';
 import type { DiskNeed, ModelOffer, PaperPlan } from './actions.ts';
 import { BLANK, fixed, type Line, type Option } from './talk.ts';
 
+const MARKS: Record<ModelOffer['place'], string> = {
+  deployed: '●',
+  stored: '●',
+  partial: '◐',
+  local: '●',
+  hub: '○',
+};
 const PLACES: Record<ModelOffer['place'], string> = {
   deployed: 'answers now',
   stored: 'on the nodes',
@@ -20,18 +27,19 @@ export function offerOptions(offers: readonly ModelOffer[]): Option[] {
     return {
       cells: [shortName(name), diskBytes(sizeBytes), fit, PLACES[place], quantization],
       rest: refused === null ? (licence ?? '') : refused,
+      mark: MARKS[place],
       value: name,
     };
   });
   const widths = [0, 1, 2, 3, 4].map((column) =>
     Math.max(...rows.map(({ cells }) => cells[column]?.length ?? 0)),
   );
-  return rows.map(({ cells, rest, value }) => {
+  return rows.map(({ cells, rest, mark, value }) => {
     const padded = cells.map((cell, column) => {
       const width = widths[column] ?? 0;
       return column === 1 ? cell.padStart(width) : cell.padEnd(width);
     });
-    return { value, label: printable(`${padded.join('  ')}  ${rest}`.trimEnd()) };
+    return { value, label: printable(`${mark} ${padded.join('  ')}  ${rest}`.trimEnd()) };
   });
 }
 
@@ -66,9 +74,10 @@ export function bytesToFetch(disks: readonly DiskNeed[]): number {
   return disks.reduce((sum, { needBytes, heldBytes }) => sum + Math.max(0, needBytes - heldBytes), 0);
 }
 
-function factsOf({ sizeBytes, quantization, licence, place }: ModelOffer): string {
+function factsOf({ sizeBytes, quantization, licence, place, predicted }: ModelOffer): string {
   const size = `${place === 'hub' ? 'about ' : ''}${diskBytes(sizeBytes)} in files`;
-  return printable(`${size}, ${quantization}, licence: ${licence ?? 'not told'}; ${PLACES[place]}`);
+  const speed = predicted === null ? '' : `; ${formatNumber(predicted)} tok/s for one stream (predicted)`;
+  return printable(`${size}, ${quantization}, licence: ${licence ?? 'not told'}; ${PLACES[place]}${speed}`);
 }
 
 function diskLines(disks: readonly DiskNeed[]): Line[] {
@@ -82,5 +91,5 @@ function diskLines(disks: readonly DiskNeed[]): Line[] {
     const text = `${isTight ? '!' : ' '} ${printable(node).padEnd(width)}  ${diskBytes(needBytes)}, ${held}${free}`;
     return { text: isTight ? `${text}: too little` : text, tone: isTight ? 'warn' : 'plain' };
   });
-  return [{ text: "Of each node's disk (about; with the plan below):" }, ...lines, BLANK];
+  return [{ text: 'What each node is to hold on its disk, about:' }, ...lines, BLANK];
 }

@@ -10,9 +10,7 @@ export function pullLines(pull: PullProgress): Line[] {
   const width = Math.max(0, ...pull.nodes.map(({ node }) => printable(node).length));
   return [
     { text: printable(pullLine(pull)), tone: 'title' },
-    {
-      text: `${diskBytes(pull.hubBytes)} came from the hub, ${diskBytes(pull.copiedBytes)} from node to node.`,
-    },
+    ...movedLines(pull),
     ...pull.damaged.map(
       (text): Line => ({ text: `! damaged, and fetched anew: ${printable(text)}`, tone: 'warn' }),
     ),
@@ -34,6 +32,11 @@ export function pullLines(pull: PullProgress): Line[] {
     BLANK,
     { text: 'It goes on when you leave the wizard, and the next start of it shows it again.', tone: 'quiet' },
   ];
+}
+
+function movedLines({ state, hubBytes, copiedBytes }: PullProgress): Line[] {
+  if (state === 'describing') return [];
+  return [{ text: `${diskBytes(hubBytes)} came from the hub, ${diskBytes(copiedBytes)} from node to node.` }];
 }
 
 function bar(share: number): string {

@@ -41,7 +41,7 @@ export async function modelOffers(scene: ModelScene): Promise<CardedOffer[]> {
     ...scene.local.map((model) => localOffer(model, scene)),
     ...scene.catalogue.models.map((entry): CardedOffer => {
       const { repo: name, licence, reason } = entry;
-      const card = builtinCard(entry.card);
+      const card = { ...builtinCard(entry.card), id: name };
       return {
         card,
         offer: offerOf({ name, place: 'hub', licence, sizeBytes: entry.fileBytes }, card, scene, reason),

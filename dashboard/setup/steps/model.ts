@@ -12,7 +12,7 @@ import { BLANK, linesOf, type Option } from '../talk.ts';
 const OTHER = 'other';
 const INTRO = [
   'What this cluster could answer with: those that fit come first, of them the largest. Each node holds only its own ' +
-    'layers; what is fetched comes over the internet once.',
+    'layers; what is fetched comes over the internet once. ● is here already, ◐ was begun, ○ is to be fetched.',
 ];
 
 export const model: Step = async (context) => {
@@ -24,7 +24,7 @@ export const model: Step = async (context) => {
       flag: 'model',
       takesOther: true,
       question: 'Which model? Speeds are of one stream, and predicted.',
-      options: [...offerOptions(offers), { value: OTHER, label: 'another one of the hub, or a folder' }],
+      options: [{ value: OTHER, label: 'another one of the hub, or a folder' }, ...offerOptions(offers)],
       initial: initialOf(offers, answers.model, talk.isUnattended),
     });
     const named = chosen === OTHER ? await nameOther(context) : chosen;

@@ -103,7 +103,9 @@ function Question({ ask }: { ask: Ask }) {
 
 function Keys({ ask, above, below }: { ask: Ask | null; above: number; below: number }) {
   const tone = useTone();
-  const choose = ask?.kind === 'choice' && ask.options.length > 1 ? '↑↓ choose  ' : '';
+  const options = ask?.kind === 'choice' ? ask.options.length : 0;
+  const place = ask?.kind === 'choice' && options > MAX_OPTIONS ? ` ${ask.selected + 1} of ${options}` : '';
+  const choose = options > 1 ? `↑↓ choose${place}  ` : '';
   const enter = ask === null || ask.kind === 'busy' ? '' : 'Enter take it  ';
   const more = below > 0 ? `PgDn ${below} more lines  ` : above > 0 ? 'PgUp back up  ' : '';
   return (

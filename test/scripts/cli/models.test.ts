@@ -29,7 +29,7 @@ const pull: PullProgress = {
       doneBytes: 100e9,
       files: 40,
       filesDone: 20,
-      active: [{ path: 'model-00021.safetensors', sizeBytes: 5e9, doneBytes: 1e9, from: 'hub' }],
+      active: [{ path: 'model-00021.safetensors', sizeBytes: 5e9, doneBytes: 1e9, from: 'hub', waits: null }],
       waits: null,
     },
     {
