@@ -177,6 +177,7 @@ function storeApi(models: ModelSwitch): StoreApi {
   return {
     report: () => models.report(),
     catalogue: () => models.catalogue(),
+    planOf: (model) => models.planOf(model),
     search: (text) => store.search(text),
     pull: (request) => store.pull(request),
     cancel: (model) => store.cancel(model),

@@ -14,6 +14,7 @@ import type {
   SwitchCost,
 } from '../protocol/models.ts';
 import type { ModelCard, Plan } from '../protocol/plan.ts';
+import type { PlanReport } from '../protocol/plan-report.ts';
 import type { ListedModel } from './api/models.ts';
 import { listedModel } from './api/models.ts';
 import type { Core } from './core.ts';
@@ -21,12 +22,13 @@ import type { ModelPlace } from './deploy.ts';
 import { chooseSpeculation, type SpeculationWish, yieldWithoutDraft } from './draft-model.ts';
 import { fetchedPlan } from './fetched-plan.ts';
 import { readModelCard } from './models/card.ts';
-import { catalogue } from './models/catalogue.ts';
+import { catalogue, catalogueCard } from './models/catalogue.ts';
 import { readModelFacts } from './models/listed.ts';
 import { ModelStore } from './models/model-store.ts';
 import type { Shelf, Shelved } from './models/shelf.ts';
 import { TYPICAL_CONTEXT_TOKENS } from './planner/cost.ts';
 import { predictPlan } from './planner/predict-plan.ts';
+import { planReport } from './planner/report.ts';
 import { loadTextModel, type TextModel } from './text-model.ts';
 
 /** A guess at what a stage reads from its disk: half of what an Apple SSD can do, for it packs and checks as it reads. */
@@ -165,6 +167,20 @@ export class ModelSwitch {
     return { models, nodes: core.storeNodes.connected().length };
   }
 
+  /**
+   * The plan that a model would get, on paper: of one that is stored, or of the catalogue.
+   * @throws EspalierError model_not_stored, not_enough_nodes
+   */
+  async planOf(name: string): Promise<PlanReport> {
+    const { plans } = this.#options.core;
+    const target = await this.#target(name).catch((error) => {
+      const card = catalogueCard(name);
+      if (!card) throw error;
+      return { card, guessYield: this.#usualYield };
+    });
+    return planReport(plans.requestFor(target.card), await this.#planFor(target));
+  }
+
   deployment(): DeploymentReport {
     const { id } = this.#current.card;
     return { model: id, switchingTo: this.#switchingTo ?? null, failure: this.#failure };
@@ -258,7 +274,7 @@ export class ModelSwitch {
   }
 
   /** What is deployed stays as it is; what was pulled is deployed as it was pulled for, where that is no worse by much. */
-  async #planFor({ card, guessYield }: Target): Promise<Plan> {
+  async #planFor({ card, guessYield }: Pick<Target, 'card' | 'guessYield'>): Promise<Plan> {
     const { core } = this.#options;
     return core.plans.inForce(card.id) ?? core.plans.planFor(card, this.store.planOf(card.id), guessYield);
   }

@@ -6,6 +6,8 @@ import { Shown } from './printable.ts';
 
 export const MODELS_PATH = '/cluster/v1/models';
 export const CATALOGUE_PATH = '/cluster/v1/models/catalogue';
+/** GET with `?model=NAME`, of the store or of the catalogue: the plan that it would get, on paper */
+export const MODEL_PLAN_PATH = '/cluster/v1/models/plan';
 export const SEARCH_MODELS_PATH = '/cluster/v1/models/search';
 export const PULL_MODEL_PATH = '/cluster/v1/models/pull';
 export const CANCEL_PULL_PATH = '/cluster/v1/models/pull/cancel';

@@ -10,6 +10,7 @@ import {
   DEPLOYMENT_PATH,
   type DeploymentReport,
   type FoundModel,
+  MODEL_PLAN_PATH,
   MODELS_PATH,
   ModelRequest,
   type ModelsReport,
@@ -23,6 +24,7 @@ import {
   type SwitchCost,
   VERIFY_MODEL_PATH,
 } from '../../protocol/models.ts';
+import type { PlanReport } from '../../protocol/plan-report.ts';
 import type { ApiContext } from './context.ts';
 import { RequestError } from './request-error.ts';
 
@@ -32,6 +34,7 @@ const MAX_WORDS_CHARS = 200;
 export interface StoreApi {
   report(): Promise<ModelsReport>;
   catalogue(): Promise<CatalogueReport>;
+  planOf(model: string): Promise<PlanReport>;
   search(text: string): Promise<FoundModel[]>;
   pull(request: PullRequest): PullProgress;
   cancel(model: string): PullProgress;
@@ -55,6 +58,12 @@ export function modelRoutes(app: FastifyInstance, { deps }: ApiContext): void {
 
   app.get(CATALOGUE_PATH, { config: { summary: 'Models that the cluster could hold, best first' } }, () =>
     store.catalogue(),
+  );
+
+  app.get(
+    MODEL_PLAN_PATH,
+    { config: { summary: 'The plan that a stored model, or one of the catalogue, would get: ?model=' } },
+    ({ query }) => store.planOf(textOf(query, 'model')),
   );
 
   app.get(

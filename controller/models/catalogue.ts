@@ -58,6 +58,12 @@ function distilled(size: string, card: string, licence: string): KnownRepo[] {
   }));
 }
 
+/** The card of an entry by its repository, computed from the architecture; undefined: it has none. */
+export function catalogueCard(repo: string): ModelCard | undefined {
+  const known = REPOSITORIES.find((each) => each.repo === repo);
+  return known && { ...builtinCard(known.card), id: repo };
+}
+
 /** How the cluster is asked whether it can hold a model. */
 export interface CatalogueDeps {
   /** what a plan for a card would be made from */

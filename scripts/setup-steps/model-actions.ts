@@ -1,6 +1,7 @@
 // What the wizard lets be done with models: what there is, the predicted plan, the pull and the deployment, all by the
 // controller's API. It must not know pages.
 import { isAbsolute } from 'node:path';
+import type { z } from 'zod';
 import { fetchStatus } from '../../dashboard/client.ts';
 import type { DiskNeed, ModelOffer, SetupActions } from '../../dashboard/setup/actions.ts';
 import { EspalierError } from '../../protocol/errors.ts';
@@ -10,6 +11,7 @@ import {
   CATALOGUE_PATH,
   CatalogueReport,
   DEPLOYMENT_PATH,
+  MODEL_PLAN_PATH,
   MODELS_PATH,
   ModelsReport,
   PULL_MODEL_PATH,
@@ -21,13 +23,13 @@ import {
   SwitchAnswer,
   SwitchCost,
 } from '../../protocol/models.ts';
-import type { PlanReport } from '../../protocol/plan-report.ts';
+import { PlanReport } from '../../protocol/plan-report.ts';
 import { fetchLinks } from '../cli/links/fetch-links.ts';
 import { askModels, followPull } from '../cli/models/ask-models.ts';
 import { followSwitch } from '../cli/models/follow-switch.ts';
 import { planText } from '../cli/plan/plan-text.ts';
-import { localModels, openLocalModel } from './local-models.ts';
-import { type CardedOffer, localOffer, type ModelScene, modelOffers } from './model-offers.ts';
+import { type LocalModel, localModels, openLocalModel } from './local-models.ts';
+import { localOffer, modelOffers } from './model-offers.ts';
 import { predictPlan } from './predict.ts';
 
 export type ModelActions = Pick<
@@ -41,43 +43,51 @@ export type ModelActions = Pick<
  * @param columns of the terminal, now
  */
 export function modelActions(home: string, url: () => string, columns: () => number): ModelActions {
-  let known = new Map<string, CardedOffer>();
+  let local: LocalModel[] = [];
   const stored = () => askModels(url(), MODELS_PATH, ModelsReport);
-  const scene = async (): Promise<ModelScene> => {
-    const [status, links, report, catalogue, local] = await Promise.all([
-      fetchStatus(url()),
-      fetchLinks(url()),
-      stored(),
-      askModels(url(), CATALOGUE_PATH, CatalogueReport),
-      localModels(),
-    ]);
-    const costOf = (model: string) =>
-      askModels(url(), `${DEPLOYMENT_PATH}?${new URLSearchParams({ model })}`, SwitchCost);
-    return { home, status, links, stored: report, catalogue, local, costOf };
-  };
+  const withModel = <T>(path: string, model: string, schema: z.ZodType<T>) =>
+    askModels(url(), `${path}?${new URLSearchParams({ model })}`, schema);
+  const cluster = () => Promise.all([fetchStatus(url()), fetchLinks(url())]);
   const own = async () => (await loadIdentity(home, 'agent')).id;
-  const keep = (found: CardedOffer): ModelOffer => {
-    known.set(found.offer.name, found);
-    return found.offer;
+  const localPlanner = async () => {
+    const [{ nodes }, links] = await cluster();
+    return ({ card }: LocalModel) => predictPlan(card, nodes, links);
   };
   return {
     async models() {
-      known = new Map();
-      return (await modelOffers(await scene())).map(keep);
+      const [report, catalogue, planned] = await Promise.all([
+        stored(),
+        askModels(url(), CATALOGUE_PATH, CatalogueReport),
+        localPlanner(),
+      ]);
+      local = await localModels();
+      return modelOffers({
+        stored: report.models,
+        catalogue: catalogue.models,
+        local,
+        costOf: (model) => withModel(DEPLOYMENT_PATH, model, SwitchCost),
+        predictLocal: (model) => planned(model).predicted.oneStream,
+      });
     },
     async folderModel(dir) {
-      return keep(localOffer(await openLocalModel(dir), await scene()));
+      const model = await openLocalModel(dir);
+      const planned = await localPlanner();
+      local = [...local, model];
+      return localOffer(model, { predictLocal: (each) => planned(each).predicted.oneStream });
     },
     async searchHub(q) {
       const path = `${SEARCH_MODELS_PATH}?${new URLSearchParams({ q })}`;
       return (await askModels(url(), path, SearchReport)).models;
     },
     async predict(offer) {
-      const card = known.get(offer.name)?.card;
-      if (!card) return { text: 'Its plan is shown when it is deployed.', disks: [] };
-      const [{ nodes }, links, report] = await Promise.all([fetchStatus(url()), fetchLinks(url()), stored()]);
-      const plan = predictPlan(card, nodes, links);
-      return { text: planText(plan, columns()), disks: diskNeeds(offer, plan, report, await own()) };
+      const found = local.find(({ name }) => name === offer.name);
+      // what the controller knows of, it plans for with what it has measured
+      const told = withModel(MODEL_PLAN_PATH, offer.name, PlanReport);
+      const plan = await told.catch(async (error) => {
+        if (!found) throw error;
+        return (await localPlanner())(found);
+      });
+      return { text: planText(plan, columns()), disks: diskNeeds(offer, plan, await stored(), await own()) };
     },
     async pulls() {
       return (

@@ -72,7 +72,13 @@ function BodyLine({ text, tone }: { text: string; tone: Parameters<ReturnType<ty
 
 function Question({ ask }: { ask: Ask }) {
   const tone = useTone();
-  if (ask.kind === 'busy') return <Text {...tone('warn')}>{`◐ ${ask.what} …`}</Text>;
+  if (ask.kind === 'busy') {
+    return (
+      <Text {...tone('warn')} wrap="truncate">
+        {`◐ ${ask.what} …`}
+      </Text>
+    );
+  }
   if (ask.kind === 'text') {
     return (
       <Text wrap="truncate-start">

@@ -7,12 +7,16 @@ import { Box } from 'ink';
 import { cleanup, render } from 'ink-testing-library';
 import { proposedChanges } from '../../../agent/checks/changes/proposals.ts';
 import { readMac } from '../../../agent/checks/changes/read-mac.ts';
+import type { ModelOffer } from '../../../dashboard/setup/actions.ts';
 import { changeLines } from '../../../dashboard/setup/change-lines.ts';
+import { offerLines, offerOptions, refusedLines } from '../../../dashboard/setup/model-lines.ts';
 import { stepsFor } from '../../../dashboard/setup/order.ts';
 import { EMPTY_PAGE, type Page } from '../../../dashboard/setup/page.ts';
+import { pullLines } from '../../../dashboard/setup/pull-lines.ts';
 import { cablingLines } from '../../../dashboard/setup/steps/cabling.ts';
-import type { Line } from '../../../dashboard/setup/talk.ts';
+import { type Line, linesOf } from '../../../dashboard/setup/talk.ts';
 import { SetupScreen } from '../../../dashboard/setup/views/setup-screen.tsx';
+import type { PullProgress } from '../../../protocol/models.ts';
 import { commandsOf } from '../../../scripts/system-changes/change-system.ts';
 import { FakeMac } from '../../support/fake-mac.ts';
 import { projectDir } from '../../support/paths.ts';
@@ -25,6 +29,69 @@ const CHOICE = {
   question: 'Change cables as long as you like: this page follows.',
   options: [{ value: 'on', label: 'go on' }],
   selected: 0,
+};
+
+const PULL: PullProgress = {
+  id: 'one',
+  kind: 'pull',
+  model: 'mlx-community/DeepSeek-R1-0528-4bit',
+  commit: '0'.repeat(40),
+  state: 'pulling',
+  failure: null,
+  damaged: ['model-00007-of-00072.safetensors on studio-2'],
+  totalBytes: 377.6e9,
+  doneBytes: 94.4e9,
+  hubBytes: 70e9,
+  copiedBytes: 9e6,
+  bytesPerSecond: 48e6,
+  remainingSeconds: 5_900,
+  nodes: [
+    {
+      nodeId: 'a',
+      node: 'studio-1',
+      totalBytes: 189e9,
+      doneBytes: 47.2e9,
+      files: 40,
+      filesDone: 12,
+      active: [
+        {
+          path: 'model-00013-of-00072.safetensors',
+          sizeBytes: 5.3e9,
+          doneBytes: 3e9,
+          from: 'hub',
+          waits: null,
+        },
+        {
+          path: 'model-00014-of-00072.safetensors',
+          sizeBytes: 5.3e9,
+          doneBytes: 1e9,
+          from: 'hub',
+          waits: 'answers 429 (Too Many Requests)',
+        },
+      ],
+      waits: null,
+    },
+    {
+      nodeId: 'b',
+      node: 'studio-2',
+      totalBytes: 188.6e9,
+      doneBytes: 47.2e9,
+      files: 39,
+      filesDone: 11,
+      active: [],
+      waits: 'waits for its turn, or for a node to come back',
+    },
+    {
+      nodeId: 'c',
+      node: 'studio-3',
+      totalBytes: 4e6,
+      doneBytes: 4e6,
+      files: 5,
+      filesDone: 5,
+      active: [],
+      waits: null,
+    },
+  ],
 };
 
 function assertScreen(name: string, page: Partial<Page>, columns = 100, rows = 34): void {
@@ -98,6 +165,91 @@ describe('changes of the system', () => {
   test('a bridge in a ring, on a narrow terminal, scrolled', async () => {
     const lines = await proposed(sceneMac(SCENES['bridge-loop'], 1));
     assertScreen('system-bridge-60x20', { step: 'system', lines, ask, offset: 6 }, 60, 20);
+  });
+});
+
+describe('models', () => {
+  const offer: ModelOffer = {
+    name: 'mlx-community/DeepSeek-R1-0528-4bit',
+    place: 'hub',
+    sizeBytes: 377.6e9,
+    quantization: '4-bit',
+    licence: 'mit',
+    predicted: 17.3,
+    refused: null,
+  };
+  const offers: ModelOffer[] = [
+    offer,
+    {
+      ...offer,
+      name: 'mlx-community/DeepSeek-R1-Distill-Llama-70B-8bit',
+      place: 'partial',
+      sizeBytes: 75e9,
+      quantization: '8-bit',
+      licence: 'mit, and llama3.3',
+      predicted: 9.1,
+    },
+    {
+      ...offer,
+      name: '/Users/ann/models/mine',
+      place: 'local',
+      sizeBytes: 8.1e9,
+      licence: null,
+      predicted: 88,
+    },
+    { ...offer, name: 'espalier-demo', place: 'deployed', sizeBytes: 4.7e6, licence: null, predicted: 450 },
+    {
+      ...offer,
+      name: 'mlx-community/DeepSeek-R1-8bit',
+      sizeBytes: 713e9,
+      predicted: null,
+      refused: 'its weights take 664.0 GiB, and all nodes together can use 480.0 GiB',
+    },
+  ];
+  const ask = {
+    kind: 'choice' as const,
+    question: 'Which model? Speeds are of one stream, and predicted.',
+    options: [{ value: 'other', label: 'another one of the hub, or a folder' }, ...offerOptions(offers)],
+    selected: 1,
+  };
+  const disks = [
+    { node: 'studio-1', needBytes: 189e9, heldBytes: 0, freeBytes: 1.2e12 },
+    { node: 'studio-2', needBytes: 188.6e9, heldBytes: 40e9, freeBytes: 99e9 },
+  ];
+
+  for (const [columns, rows] of [
+    [80, 24],
+    [60, 16],
+  ] as const) {
+    test(`the list, the one that was chosen, and its pull on ${columns}x${rows}`, () => {
+      const at = (name: string) => `${name}-${columns}x${rows}`;
+      assertScreen(
+        at('model-list'),
+        { step: 'model', lines: linesOf(['What could answer.']), ask },
+        columns,
+        rows,
+      );
+      const lines = offerLines(offer, { text: 'On paper: R1, on 2 nodes', disks });
+      const options = ['yes, bring about 337.6 GB to the nodes and deploy it', 'no, choose another one'];
+      const take = {
+        kind: 'choice' as const,
+        question: 'Take this one?',
+        options: options.map((label) => ({ value: label, label })),
+        selected: 0,
+      };
+      assertScreen(at('model-chosen'), { step: 'model', lines, ask: take }, columns, rows);
+      const busy = {
+        kind: 'busy' as const,
+        what: 'Bringing mlx-community/DeepSeek-R1-0528-4bit to the nodes',
+      };
+      assertScreen(at('pull'), { step: 'pull', lines: pullLines(PULL), ask: busy }, columns, rows);
+    });
+  }
+
+  test('one that does not fit says why', () => {
+    const [, , , , big] = offers;
+    assert.ok(big);
+    assertScreen('model-refused', { step: 'model', lines: refusedLines(big) }, 80, 24);
   });
 });
 

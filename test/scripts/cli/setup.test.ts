@@ -2,18 +2,30 @@
 // Bonjour on loopback) to a first answer; once by flags, once by keys.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { shownCode } from '../../../agent/trust/code.ts';
+import { LocalHub } from '../../../scripts/hub/local-hub.ts';
+import { shardModel } from '../../../scripts/hub/shard-model.ts';
 import { ALL_CASES } from '../../support/all-cases.ts';
+import { demoModelDir } from '../../support/paths.ts';
 import { tempHome } from '../../support/temp-home.ts';
 import { until } from '../../support/until.ts';
 import { CLI, environment, run } from './run.ts';
 import { NO_TMUX, Terminal } from './tmux.ts';
 
+const REPO = 'tests/sharded-demo';
 const LOOPBACK = ['--host', '127.0.0.1', '--interface', '127.0.0.1'];
 const homes = new Set<string>();
+const repo = mkdtempSync(join(tmpdir(), 'espalier-setup-'));
+let hub: LocalHub;
+
+before(async () => {
+  await shardModel({ from: demoModelDir, to: repo, shards: 6 });
+  hub = await LocalHub.up({ repos: { [REPO]: repo } });
+});
 
 after(async () => {
   for (const home of homes) {
@@ -21,7 +33,14 @@ after(async () => {
       await run(['service', 'uninstall', name, '--yes'], { env: { ESPALIER_HOME: home } });
     }
   }
+  await hub?.down();
+  rmSync(repo, { recursive: true, force: true });
 });
+
+/** A machine of its own: its home, its models, and the hub in the place of the real one. */
+function machine(home: string): Record<string, string> {
+  return { ESPALIER_HOME: home, HOME: home, HF_HOME: join(home, 'hf'), HF_ENDPOINT: hub.url };
+}
 
 /** The names and homes of two machines on which `espalier setup --role node` was run. */
 async function twoNodes(cluster: string): Promise<{ name: string; home: string }[]> {
@@ -42,7 +61,7 @@ async function twoNodes(cluster: string): Promise<{ name: string; home: string }
         cluster,
       ];
       const { code, stdout, stderr } = await run(['setup', '--unattended', ...args, ...LOOPBACK], {
-        env: { ESPALIER_HOME: home },
+        env: machine(home),
       });
       assert.equal(code, 0, stderr);
       assert.ok(stdout.includes(`The code of ${name}:  ${shownCode(home)}`), stdout);
@@ -54,6 +73,14 @@ async function twoNodes(cluster: string): Promise<{ name: string; home: string }
 const ownArgs = (cluster: string) => {
   return ['--name', 'node-1', '--agent-port', '0', '--port', '0', '--cluster', cluster, ...LOOPBACK];
 };
+
+/** Of the hub's model, with the headers that its plan is made from. */
+function bytesOnce(): number {
+  return hub.files(REPO).reduce((sum, { path, sizeBytes }) => {
+    const prefix = path.endsWith('.safetensors') ? readFileSync(join(repo, path)).subarray(0, 8) : undefined;
+    return sum + sizeBytes + (prefix ? 8 + Number(prefix.readBigUInt64LE(0)) : 0);
+  }, 0);
+}
 
 const ANSWER = /There are \*\*3\*\* letters r in strawberry/;
 
@@ -67,11 +94,12 @@ test('by flags: three machines to a first answer', byFlags, async () => {
   const input = nodes.map((node) => `${node.name} ${shownCode(node.home)}\n`).join('');
   const args = ['--role', 'controller', '--run', 'background', '--nodes', '3', '--codes', '-'];
   const { code, stdout, stderr } = await run(
-    ['setup', '--unattended', ...args, '--model', 'espalier-demo', ...ownArgs(cluster)],
-    { input, env: { ESPALIER_HOME: home, HOME: home } },
+    ['setup', '--unattended', ...args, '--model', REPO, ...ownArgs(cluster)],
+    { input, env: machine(home) },
   );
   assert.equal(code, 0, `${stderr}\n${stdout}`);
-  assert.match(stdout, /In force \(epoch \d+\): espalier-demo, .* on 3 nodes/);
+  assert.match(stdout, /tests\/sharded-demo: done, .* \(100 %\): .* from the hub/);
+  assert.match(stdout, /In force \(epoch \d+\): tests\/sharded-demo, .* on 3 nodes/);
   assert.match(stdout, ANSWER);
   assert.match(stdout, /Your cluster serves at http:\/\/127\.0\.0\.1:\d+ /);
   assert.match(stdout, /espalier connect claude-code --controller http/);
@@ -85,7 +113,7 @@ describe('by keys', { skip: NO_TMUX }, () => {
     const home = tempHome();
     homes.add(home);
     const { PATH = '' } = environment();
-    const terminal = await Terminal.open({ PATH, HOME: home, ESPALIER_HOME: home });
+    const terminal = await Terminal.open({ PATH, ...machine(home) });
     const setup = `'${process.execPath}' '${CLI}' setup ${ownArgs(cluster).join(' ')}`;
     try {
       await terminal.press(`clear; ${setup}`, 'Enter');
@@ -125,15 +153,30 @@ describe('by keys', { skip: NO_TMUX }, () => {
       await terminal.shows(/Left\. `espalier setup` goes on where you were/);
 
       await terminal.press(`clear; ${setup}`, 'Enter');
-      await terminal.shows(/4 of 8[\s\S]*No Thunderbolt ports/);
+      await terminal.shows(/4 of 9[\s\S]*No Thunderbolt ports/);
       await terminal.press('Enter');
       await terminal.shows(/There is nothing to set on this machine/);
       await terminal.press('Enter');
-      await terminal.shows(/❯ espalier-demo .*predicted/);
+      // the best of the catalogue that fits; it is looked for on the hub instead
+      await terminal.shows(/❯ ○ DeepSeek-R1-\S+ +\S+ GB +\S+ tok\/s/);
+      await terminal.press('Up', 'Enter');
+      await terminal.shows(/Model: █/);
+      await terminal.press('sharded', 'Enter');
+      await terminal.shows(/❯ tests\/sharded-demo {2}7 downloads/);
       await terminal.press('Enter');
-      await terminal.shows(/On paper: espalier-demo[\s\S]*❯ yes/);
+      await terminal.shows(/It is not in the catalogue[\s\S]*❯ yes/);
+      // the hub gives the headers of one file, and then is busy: the wizard is left, and finds the pull again
+      hub.fault = ({ path, nth }) =>
+        path.startsWith('model-00003') && nth > 2 ? { kind: 'status', status: 429 } : undefined;
       await terminal.press('Enter');
-      await terminal.shows(/In force .*on 3 nodes[\s\S]*The cluster serves/);
+      await terminal.shows(/7 of 9[\s\S]*model-00003-of-00006\.safetensors .* answers 429/);
+      await terminal.press('C-c');
+      await terminal.shows(/Left\./);
+      await terminal.press(`clear; ${setup}`, 'Enter');
+      await terminal.shows(/7 of 9[\s\S]*model-00003-of-00006\.safetensors .* answers 429/);
+      hub.fault = undefined;
+      await terminal.shows(/In force .*sharded-demo.*on 3 nodes[\s\S]*The cluster serves/);
+      assert.equal(hub.totalSentBytes, bytesOnce(), 'each byte came over the internet once');
       await terminal.press('Enter');
       await terminal.shows(/Your first question: How many r's are in strawberry\?/);
       await terminal.press('Enter');
