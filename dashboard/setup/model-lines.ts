@@ -1,4 +1,5 @@
 // Models as the wizard's pages show them: an offer as an option, and what deploying one would mean. Pure.
+import { DISK_RESERVE_BYTES } from '../../protocol/limits.ts';
 import { formatNumber, printable } from '../format.ts';
 import { diskBytes } from '../pull-text.ts';
 import type { DiskNeed, ModelOffer, PaperPlan } from './actions.ts';
@@ -85,11 +86,14 @@ function diskLines(disks: readonly DiskNeed[]): Line[] {
   const width = Math.max(...disks.map(({ node }) => printable(node).length));
   const lines = disks.map(({ node, needBytes, heldBytes, freeBytes }): Line => {
     const missing = Math.max(0, needBytes - heldBytes);
-    const isTight = freeBytes !== null && freeBytes < missing;
+    const isTight = freeBytes !== null && missing > 0 && freeBytes < missing + DISK_RESERVE_BYTES;
     const free = freeBytes === null ? 'does not tell what is free' : `${diskBytes(freeBytes)} free`;
     const held = heldBytes > 0 ? `${missing === 0 ? 'all' : diskBytes(heldBytes)} there already, ` : '';
     const text = `${isTight ? '!' : ' '} ${printable(node).padEnd(width)}  ${diskBytes(needBytes)}, ${held}${free}`;
-    return { text: isTight ? `${text}: too little` : text, tone: isTight ? 'warn' : 'plain' };
+    return {
+      text: isTight ? `${text}: too little, for ${diskBytes(DISK_RESERVE_BYTES)} stay free` : text,
+      tone: isTight ? 'warn' : 'plain',
+    };
   });
   return [{ text: 'What each node is to hold on its disk, about:' }, ...lines, BLANK];
 }

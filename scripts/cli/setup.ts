@@ -102,13 +102,15 @@ async function wizard(
       'there is no terminal to ask on: run it in one, or add --unattended',
     );
   }
-  const [{ runSetup }, { FRESH }, { setupActions }, { OwnProcesses }, files] = await Promise.all([
-    import('../../dashboard/setup/main.ts'),
-    import('../../dashboard/setup/order.ts'),
-    import('../setup-steps/setup-actions.ts'),
-    import('../setup-steps/own-processes.ts'),
-    import('../setup-steps/setup-file.ts'),
-  ]);
+  const [{ runSetup }, { FRESH, STEP_TITLES }, { setupActions }, { OwnProcesses }, files] = await Promise.all(
+    [
+      import('../../dashboard/setup/main.ts'),
+      import('../../dashboard/setup/order.ts'),
+      import('../setup-steps/setup-actions.ts'),
+      import('../setup-steps/own-processes.ts'),
+      import('../setup-steps/setup-file.ts'),
+    ],
+  );
   const { home } = tools;
   const flags = await readFlags(options);
   const processes = new OwnProcesses(tools, await processArgs(options));
@@ -132,7 +134,8 @@ async function wizard(
     console.log('Left. `espalier setup` goes on where you were.');
     return EXIT.ok;
   }
-  if (step === undefined) await sayEnd(files.readSetup(home).answers.role === 'controller', actions);
+  if (step !== undefined) console.log(`${STEP_TITLES[step]}: done.`);
+  else await sayEnd(files.readSetup(home).answers.role === 'controller', actions);
   return EXIT.ok;
 }
 

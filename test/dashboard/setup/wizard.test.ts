@@ -9,6 +9,7 @@ import { Presets } from '../../../dashboard/setup/presets.ts';
 import { ScreenTalk } from '../../../dashboard/setup/screen-talk.ts';
 import { runWizard } from '../../../dashboard/setup/wizard.ts';
 import { EspalierError } from '../../../protocol/errors.ts';
+import type { PullProgress } from '../../../protocol/models.ts';
 import type { SystemChange } from '../../../protocol/system-change.ts';
 import { until } from '../../support/until.ts';
 import { QUIET_LINKS, SCENES, sceneStatus } from './scenes.ts';
@@ -37,6 +38,23 @@ const OFFERS: ModelOffer[] = [
   { ...OFFER, name: 'a/small', place: 'stored', sizeBytes: 8e9, predicted: 80 },
   { ...OFFER, name: 'a/big', predicted: null, refused: '9 GB are missing' },
 ];
+
+const IDLE_PULL: PullProgress = {
+  id: 'one',
+  kind: 'pull',
+  model: 'a/old',
+  commit: '',
+  state: 'pulling',
+  failure: null,
+  damaged: [],
+  totalBytes: 8e9,
+  doneBytes: 1e9,
+  hubBytes: 1e9,
+  copiedBytes: 0,
+  bytesPerSecond: null,
+  remainingSeconds: null,
+  nodes: [],
+};
 
 /** A Mac on which everything works at once; `done` is what was asked of it. */
 function fakeActions(changes: Partial<SetupActions> = {}) {
@@ -252,6 +270,44 @@ describe('by keys', () => {
     key('enter'); // without it
     await shows('The cluster serves.');
     assert.deepEqual(states.at(-1)?.done.includes('model'), false);
+    key('ctrlC');
+    assert.equal(await ended, 'left');
+  });
+
+  test('one that does not fit says why; the hub is searched; a pull of another model is ended first', async () => {
+    let others = ['a/old'];
+    const { actions, done } = fakeActions();
+    const { ended, shows, key, states } = onScreen(
+      {
+        ...actions,
+        pulls: async () => others.map((model) => ({ ...IDLE_PULL, model })),
+        cancelPull: async (model) => {
+          others = others.filter((other) => other !== model);
+          done.push(`end ${model}`);
+        },
+      },
+      { ...FRESH, at: 'model', answers: { role: 'controller' } },
+    );
+    await shows('Which model?');
+    for (let nth = 0; nth < 5; nth += 1) key('down');
+    key('enter');
+    await shows('It does not fit: 9 GB are missing');
+    key('enter');
+    await shows('Which model?');
+    key('up');
+    key('enter');
+    await shows('words to search the hub for');
+    key(null, 'deep seek');
+    key('enter');
+    await shows('a/found  7 downloads');
+    key('enter');
+    await shows('It is not in the catalogue.');
+    key('enter');
+    await shows('What is to become of a/old?');
+    key('enter');
+    await shows('The cluster serves.');
+    assert.deepEqual(done, ['search deep seek', 'end a/old', 'pull a/found', 'use a/found']);
+    assert.equal(states.at(-1)?.answers.model, 'a/found');
     key('ctrlC');
     assert.equal(await ended, 'left');
   });
