@@ -6,7 +6,7 @@ import type { EngineState, Split } from '../protocol/ranks.ts';
 import { plannerNode, type ToldFacts } from './planner/from-facts.ts';
 import type { NodeLink, NodePair, PlanRequest } from './planner/inputs.ts';
 import { UNKNOWN_LINK } from './planner/links.ts';
-import { type Measurements, measuredLayers } from './planner/measurements.ts';
+import { type Measurements, measuredDraft, measuredLayers } from './planner/measurements.ts';
 import type { FoundPlan } from './planner/planner.ts';
 import { type PlanAnswer, type PlanQuestion, solvePlan } from './planner/solve.ts';
 
@@ -50,7 +50,8 @@ export function planRequest(
     .filter(({ facts }) => !exclude.includes(facts.name))
     .map((each) => {
       const node = plannerNode(each);
-      return { ...node, measured: structuredClone(measuredLayers(measurements, node.chip, card)) };
+      const measured = structuredClone(measuredLayers(measurements, node.chip, card));
+      return { ...node, measured, measuredDraft: measuredDraft(measurements, node.chip, card) };
     });
   return {
     card,

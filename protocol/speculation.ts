@@ -62,5 +62,7 @@ export const GuessStats = z.object({
   totals: z.array(GuessTotal),
   /** of the requests that run now */
   requests: z.array(RequestGuesses.extend({ requestId: z.string() })),
+  /** what a guess of the draft took lately, as whoever asks for it sees it; null before there were any */
+  draftGuessMs: z.number().positive().nullish(),
 });
 export type GuessStats = z.infer<typeof GuessStats>;

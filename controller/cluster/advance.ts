@@ -3,7 +3,7 @@
 import type { HeldStage } from '../../protocol/stage.ts';
 import { measuredLinks } from '../links/measured-links.ts';
 import { plannerNode } from '../planner/from-facts.ts';
-import { learn } from '../planner/measurements.ts';
+import { learn, learnDraft } from '../planner/measurements.ts';
 import { linkWhenLoaded, nowServing, reconsider, tryToPlan } from './deploying.ts';
 import { draftNodeConnected, draftNodeLost, draftTold, keepDraft } from './drafting.ts';
 import { drain, moveFromDrained, undrain } from './draining.ts';
@@ -197,6 +197,8 @@ function learnFrom(
   // what MLX Distributed takes for a layer says nothing of what our stages take
   if (!place || !known || deployment.plan.engine !== 'node-mlx') return;
   const node = plannerNode(known);
+  const guessMs = deployment.plan.draft?.place === 'head' ? stats.guesses?.draftGuessMs : undefined;
+  if (guessMs) learnDraft(cluster.measurements, cluster.card, node.chip, guessMs);
   learn(cluster.measurements, cluster.card, { node, range: place.range }, stage.stats, stats);
 }
 

@@ -1,9 +1,13 @@
 // Keeps a draft running on a node of its own while the stages serve: where the plan has it, or elsewhere where that fails.
 // Whatever becomes of it, the stages and their requests are left alone.
+
+import type { DraftStats } from '../../protocol/draft.ts';
 import { ERRORS, type ErrorCode, isErrorCode } from '../../protocol/errors.ts';
 import { LINK_TIMEOUT_MS, LOAD_TIMEOUT_MS } from '../../protocol/limits.ts';
 import { bestHop, describeHop, isAmong } from '../links/hop-path.ts';
 import { placeDraft } from '../planner/draft-place.ts';
+import { plannerNode } from '../planner/from-facts.ts';
+import { learnDraft } from '../planner/measurements.ts';
 import { requestOver, usableNodes } from './deploying.ts';
 import { type DeployedDraft, type DraftInput, endDrafts } from './draft-state.ts';
 import { type Cluster, type Deployment, type Effect, isServing, type KnownNode, nameOf } from './state.ts';
@@ -15,6 +19,8 @@ const GATHER_MS = 250;
 /** A node that lost its draft so often within the time below does without it until the time is over. */
 const MAX_LOSSES = 3;
 const MEMORY_MS = 300_000;
+/** Fewer guesses say little of what one takes. */
+const MIN_GUESSES_PER_SECOND = 5;
 /** Losses of the draft before it is linked again: the first ones say enough. */
 const MAX_OPEN_INCIDENTS = 20;
 const BACKOFF_MS = [0, 1_000, 5_000, 15_000, 60_000] as const;
@@ -80,6 +86,7 @@ export function draftTold(cluster: Cluster, input: DraftInput, now: number): Eff
       return nowDrafting(cluster, running);
     case 'draft-stats':
       running.stats = input.stats;
+      learnFrom(cluster, running, input.stats);
       return [];
     case 'draft-unlinked':
       running.unlinked ??= { at: now, reason: input.reason };
@@ -93,6 +100,13 @@ export function draftTold(cluster: Cluster, input: DraftInput, now: number): Eff
       return lose(cluster, running, `${nameOf(cluster, running.nodeId)}: ${input.message}`, now, code);
     }
   }
+}
+
+function learnFrom(cluster: Cluster, { nodeId }: DeployedDraft, stats: DraftStats): void {
+  const known = cluster.nodes.get(nodeId);
+  if (!known || stats.guessesPerSecond < MIN_GUESSES_PER_SECOND) return;
+  const guessMs = (1000 * stats.busyShare) / stats.guessesPerSecond;
+  if (guessMs > 0) learnDraft(cluster.measurements, cluster.card, plannerNode(known).chip, guessMs);
 }
 
 /** A draft that runs there already, perhaps of an earlier controller: the next one must be newer. */

@@ -128,9 +128,12 @@ export function estimatedPrefillMs(
   return Math.max(computeMs, readMs) + layerOverheadMs(card, layer);
 }
 
-/** What a guess of the draft takes a node: reading its weights, and starting its kernels; 0 without one. */
+/** What a guess of the draft takes a node, as measured or estimated: reading its weights, and starting its kernels; 0 without one. */
 export function draftMs({ draft }: ModelCard, node: PlannerNode): number {
-  return draft ? bytesMs(draft.weightBytes, node) + draft.layerCount * LAYER_OVERHEAD_MS.dense : 0;
+  if (!draft) return 0;
+  const { measuredDraft } = node;
+  if (measuredDraft?.weightBytes === draft.weightBytes) return measuredDraft.guessMs;
+  return bytesMs(draft.weightBytes, node) + draft.layerCount * LAYER_OVERHEAD_MS.dense;
 }
 
 /** Bytes that a hop carries for so many tokens. */

@@ -21,6 +21,12 @@ export interface LayerTimes {
 
 export type MeasuredLayers = { [kind in LayerKind]?: LayerTimes | undefined };
 
+/** Measured times of one guess of a draft on a node; it is known by its weights. */
+export interface MeasuredDraft {
+  weightBytes: number;
+  guessMs: number;
+}
+
 export interface PlannerNode {
   id: string;
   name: string;
@@ -38,6 +44,8 @@ export interface PlannerNode {
   valueBytes: number;
   /** measured on this node (or on one with the same chip) for this model; they come before the estimates */
   measured?: MeasuredLayers | undefined;
+  /** the same of the draft */
+  measuredDraft?: MeasuredDraft | undefined;
 }
 
 export type NodePair = readonly [nodeId: string, nodeId: string];

@@ -11,7 +11,7 @@ import {
   ONE_ROW,
   STAGE_OVERHEAD_MS,
 } from './cost.ts';
-import type { LayerTimes, MeasuredLayers, PlannerNode } from './inputs.ts';
+import type { LayerTimes, MeasuredDraft, MeasuredLayers, PlannerNode } from './inputs.ts';
 
 /** Chips × models: a home has a few of each. */
 const MAX_ENTRIES = 256;
@@ -24,9 +24,14 @@ const Times = z.object({
   prefillMsPerToken: z.number().positive().optional(),
 });
 
+const Draft = z.object({ weightBytes: z.number().positive(), guessMs: z.number().positive() });
+
 /** By chip, shape of the model and quantization; see `keyOf`. */
 export const Measurements = z
-  .record(z.string().max(300), z.object({ dense: Times.optional(), experts: Times.optional() }))
+  .record(
+    z.string().max(300),
+    z.object({ dense: Times.optional(), experts: Times.optional(), draft: Draft.optional() }),
+  )
   .refine((entries) => Object.keys(entries).length <= MAX_ENTRIES, { message: 'too many entries' });
 export type Measurements = z.infer<typeof Measurements>;
 
@@ -35,7 +40,27 @@ export function measuredLayers(
   chip: string,
   card: ModelCard,
 ): MeasuredLayers | undefined {
-  return measurements[keyOf(chip, card)];
+  const { dense, experts } = measurements[keyOf(chip, card)] ?? {};
+  return dense || experts ? { dense, experts } : undefined;
+}
+
+/** What a guess of the model's draft was measured to take on such a chip; undefined before any were, or of another draft. */
+export function measuredDraft(
+  measurements: Measurements,
+  chip: string,
+  card: ModelCard,
+): MeasuredDraft | undefined {
+  const { draft } = measurements[keyOf(chip, card)] ?? {};
+  return draft?.weightBytes === card.draft?.weightBytes ? draft : undefined;
+}
+
+/** Takes in what guesses of the model's draft took a node lately; `measurements` is changed. */
+export function learnDraft(measurements: Measurements, card: ModelCard, chip: string, guessMs: number): void {
+  const entry = card.draft && entryOf(measurements, keyOf(chip, card));
+  if (!entry || !card.draft) return;
+  const { weightBytes } = card.draft;
+  const known = entry.draft?.weightBytes === weightBytes ? entry.draft.guessMs : guessMs;
+  entry.draft = { weightBytes, guessMs: known + WEIGHT * (guessMs - known) };
 }
 
 /**
@@ -52,7 +77,7 @@ export function learn(
   after: StageStats,
 ): boolean {
   const key = keyOf(node.chip, card);
-  if (!(key in measurements) && Object.keys(measurements).length >= MAX_ENTRIES) return false;
+  if (isFull(measurements, key)) return false;
   let hasLearnt = false;
   const note = (
     field: keyof LayerTimes,
@@ -62,8 +87,7 @@ export function learn(
     const factor = stageMs === undefined ? undefined : factorOf(range, stageMs, estimateOf);
     if (factor === undefined) return;
     hasLearnt = true;
-    const entry = measurements[key] ?? {};
-    measurements[key] = entry;
+    const entry = entryOf(measurements, key) ?? {};
     for (const kind of kindsIn(card, range)) {
       const times = entry[kind] ?? {};
       entry[kind] = times;
@@ -124,6 +148,17 @@ function kindsIn(card: ModelCard, { start, end }: LayerRange): Set<LayerKind> {
 
 function layerOf(card: ModelCard, kind: LayerKind): number {
   return Math.max(0, card.layerKinds.indexOf(kind));
+}
+
+function isFull(measurements: Measurements, key: string): boolean {
+  return !(key in measurements) && Object.keys(measurements).length >= MAX_ENTRIES;
+}
+
+/** @returns undefined where there are too many */
+function entryOf(measurements: Measurements, key: string): Measurements[string] | undefined {
+  if (isFull(measurements, key)) return undefined;
+  measurements[key] ??= {};
+  return measurements[key];
 }
 
 function keyOf(chip: string, card: ModelCard): string {

@@ -10,6 +10,8 @@ import { Yields } from './yields.ts';
 
 /** Now and then a source is asked before the best one, where only that tells what it would be worth. */
 const OTHER_EVERY = 24;
+/** What the newest guess counts for in the time that guesses take. */
+const NEWEST_SHARE = 1 / 8;
 
 interface Stream {
   requestId: string;
@@ -88,8 +90,7 @@ export class Speculator {
       const ids = await source.guess(context, count, isEnough);
       // better ones are on their way, and nothing real waits for them
       if (ids === 'coming') return undefined;
-      if (ids.length > 0 && ids !== 'working')
-        this.#guessMs.set(source.name, guessMs + ((this.#nowMs() - fromMs) / ids.length - guessMs) / 8);
+      if (ids.length > 0 && ids !== 'working') this.#took(source.name, (this.#nowMs() - fromMs) / ids.length);
       if (ids === 'working') {
         isWorking = true;
         continue;
@@ -160,7 +161,13 @@ export class Speculator {
       requests: [...this.#streams.values()].map(({ requestId, sent, kept, source, gate }) => {
         return { requestId, sent, kept, source, gain: gate.isOpen ? gate.gain : null };
       }),
+      draftGuessMs: this.#guessMs.get('draft') || null,
     };
+  }
+
+  #took(source: GuessSourceName, ms: number): void {
+    const before = this.#guessMs.get(source) ?? ms;
+    this.#guessMs.set(source, before + (ms - before) * NEWEST_SHARE);
   }
 
   #count(stream: Stream, isRight: boolean): void {

@@ -7,10 +7,19 @@ import pino from 'pino';
 import { MeasurementStore } from '../../../controller/measurement-store.ts';
 import { builtinCard } from '../../../controller/models/builtin.ts';
 import { estimatedPrefillMs, prefillLayerMs } from '../../../controller/planner/cost.ts';
-import { learn, type Measurements, measuredLayers } from '../../../controller/planner/measurements.ts';
+import type { PlanRequest } from '../../../controller/planner/inputs.ts';
+import { estimatedLink } from '../../../controller/planner/links.ts';
+import {
+  learn,
+  learnDraft,
+  Measurements,
+  measuredDraft,
+  measuredLayers,
+} from '../../../controller/planner/measurements.ts';
+import { findPlan } from '../../../controller/planner/planner.ts';
 import { predictPrefill, stageDecodeMs } from '../../../controller/planner/predict.ts';
 import type { StageStats } from '../../../protocol/stage.ts';
-import { node } from './support.ts';
+import { GIB, node } from './support.ts';
 
 const card = builtinCard('deepseek-r1-4bit');
 const at = { node: node('a'), range: { start: 20, end: 61 } };
@@ -113,4 +122,35 @@ test('they survive a restart, and a damaged file only costs what it held', async
   assert.deepEqual(JSON.parse(readFileSync(join(home, 'measurements.json'), 'utf8')), { last: {} });
   const gone = await MeasurementStore.open(join(home, 'no', 'such', 'folder'), log);
   await gone.store.save({ a: {} });
+});
+
+test('what guesses of a draft took is learnt by chip, and moves layers away from the stage that makes them', () => {
+  const draft = { weightBytes: 1e9, bytes: 2e9, layerCount: 28 };
+  const drafted = { ...card, draft };
+  const measurements: Measurements = {};
+  assert.equal(measuredDraft(measurements, at.node.chip, drafted), undefined);
+  const layers = (guessMs: number | undefined) => {
+    if (guessMs !== undefined) learnDraft(measurements, drafted, at.node.chip, guessMs);
+    const nodes = ['a', 'b'].map((id) => {
+      const own = node(id, { memoryBytes: 512 * GIB });
+      return { ...own, measuredDraft: measuredDraft(measurements, own.chip, drafted) };
+    });
+    const request: PlanRequest = {
+      ...{ card: drafted, nodes, links: [], otherLink: estimatedLink('thunderbolt-5') },
+      ...{ goal: 'latency', contextTokens: 1_000, streams: 1, guessYield: 0.7, draftPlace: 'head' },
+    };
+    const [first] = findPlan(request)?.plan.stages ?? [];
+    return first ? first.range.end : Number.NaN;
+  };
+  const asEstimated = layers(undefined);
+  assert.ok(layers(20) < asEstimated, 'a slow draft');
+  for (let i = 0; i < 50; i++) learnDraft(measurements, drafted, at.node.chip, 30);
+  assert.ok(
+    Math.abs((measuredDraft(measurements, at.node.chip, drafted)?.guessMs ?? 0) - 30) < 0.1,
+    'newer ones count',
+  );
+  const other = { ...drafted, draft: { ...draft, weightBytes: 2e9 } };
+  assert.equal(measuredDraft(measurements, at.node.chip, other), undefined, 'of another draft');
+  assert.equal(measuredLayers(measurements, at.node.chip, drafted), undefined, 'and says nothing of layers');
+  assert.deepEqual(Measurements.parse(JSON.parse(JSON.stringify(measurements))), measurements);
 });
