@@ -49,6 +49,12 @@ export class ClusterPlans {
     return planRequest(card, known, planning, wantedNodes);
   }
 
+  /** What a plan is judged by: the one in force with its own nodes, also those that are drained. */
+  requestBehind(card: ModelCard, plan: Plan): PlanRequest {
+    const inForce = plan === this.inForce(card.id) ? requestInForce(this.#cluster) : undefined;
+    return inForce ?? this.requestFor(card);
+  }
+
   /**
    * The best plan for a model over the nodes that are connected.
    * @param before a plan whose files were fetched: it is kept where that costs little

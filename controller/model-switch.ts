@@ -178,7 +178,8 @@ export class ModelSwitch {
       if (!card) throw error;
       return { card, guessYield: this.#usualYield };
     });
-    return planReport(plans.requestFor(target.card), await this.#planFor(target));
+    const plan = await this.#planFor(target);
+    return planReport(plans.requestBehind(target.card, plan), plan);
   }
 
   deployment(): DeploymentReport {
@@ -337,7 +338,7 @@ export class ModelSwitch {
       loadBytes: isSame ? 0 : bytes.reduce((sum, each) => sum + each, 0),
       nodes: plan.stages.length,
       loadSeconds: isSame ? 0 : Math.max(...bytes) / LOAD_BYTES_PER_SECOND,
-      tokensPerSecond: predictPlan(core.plans.requestFor(card), plan, 1, TYPICAL_CONTEXT_TOKENS),
+      tokensPerSecond: predictPlan(core.plans.requestBehind(card, plan), plan, 1, TYPICAL_CONTEXT_TOKENS),
       requests: core.requests.running + core.requests.waiting,
     };
   }

@@ -117,7 +117,7 @@ export class PlanMemo {
 
   #ask(epoch: number, question: PlanQuestion): PlanAnswer | EspalierError | undefined {
     const { card, nodes, ...rest } = question.request;
-    const unmeasured = nodes.map(({ measured, ...node }) => node);
+    const unmeasured = nodes.map(({ measured, measuredDraft, ...node }) => node);
     const key = JSON.stringify([epoch, card.layerBytes, rest, unmeasured, question.before]);
     const known = key === this.#key ? this.#answer : undefined;
     // a defect is told once, then tried again

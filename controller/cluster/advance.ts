@@ -186,6 +186,11 @@ function onStage(
   return change(stage, deployment);
 }
 
+/** How many guesses of the draft a stage has told of. */
+function draftsOf(stats: DeployedStage['stats']): number {
+  return stats?.guesses?.totals.find(({ source }) => source === 'draft')?.sent ?? 0;
+}
+
 function learnFrom(
   cluster: Cluster,
   deployment: Deployment,
@@ -198,7 +203,9 @@ function learnFrom(
   if (!place || !known || deployment.plan.engine !== 'node-mlx') return;
   const node = plannerNode(known);
   const guessMs = deployment.plan.draft?.place === 'head' ? stats.guesses?.draftGuessMs : undefined;
-  if (guessMs) learnDraft(cluster.measurements, cluster.card, node.chip, guessMs);
+  // an idle stage tells the same again and again
+  if (guessMs && draftsOf(stats) > draftsOf(stage.stats))
+    learnDraft(cluster.measurements, cluster.card, node.chip, guessMs);
   learn(cluster.measurements, cluster.card, { node, range: place.range }, stage.stats, stats);
 }
 

@@ -90,6 +90,10 @@ test('the same question is answered once', () => {
     first,
     'what is learnt waits for the next epoch',
   );
+  const drafted = request(['a', 'b']);
+  const measuredDraft = { weightBytes: 1, guessMs: 5 };
+  const learnt = { ...drafted, nodes: drafted.nodes.map((node) => ({ ...node, measuredDraft })) };
+  assert.equal(memo.plan(1, learnt), first, 'and what guesses take, too');
   assert.notEqual(memo.plan(2, request(['a', 'b'])), first);
   assert.equal(memo.plan(2, request(['a']))?.plan.stages.length, 1);
   const links = [{ between: ['id-a', 'id-b'] as const, link: estimatedLink('wifi') }];

@@ -12,7 +12,7 @@ test('a Mac: machine, interfaces, cables with the Macs behind them, RDMA', () =>
     report,
     /^model +Mac Studio \(Mac16,9\)\nchip +Apple M4 Max\ncores +12 performance, 4 efficiency, 40 GPU\n/,
   );
-  assert.match(report, /GPU limit +120 GiB \(sysctl: somebody set iogpu\.wired_limit_mb/);
+  assert.match(report, /GPU limit +120 GiB \(sysctl: iogpu\.wired_limit_mb is set/);
   assert.match(report, /power +from the mains, never sleeps, starts after a power failure/);
   assert.match(
     report,
