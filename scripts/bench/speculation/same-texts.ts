@@ -2,7 +2,7 @@
 import type { Sampling } from '../../../protocol/generate.ts';
 import type { BenchCluster } from '../bench-cluster.ts';
 import { type Figure, figure, type SuiteContext } from '../figure.ts';
-import { answer, type ReferenceCase } from './texts.ts';
+import { answer, isSame, type ReferenceCase } from './texts.ts';
 
 const SAMPLED = 200;
 
@@ -29,9 +29,8 @@ export async function sameTexts(
     const without = await answer(off, promptIds, sampling);
     const guessed = await answer(on, promptIds, sampling);
     all += 1;
-    const isSame =
-      without.events === guessed.events && (expected ?? guessed.tokens.join()) === guessed.tokens.join();
-    if (isSame) same += 1;
+    const isExpected = (expected ?? guessed.tokens.join()) === guessed.tokens.join();
+    if (isExpected && isSame(without.events, guessed.events)) same += 1;
     else
       say(
         `a text differs: ${JSON.stringify({ sampling, without: without.tokens, guessed: guessed.tokens })}`,

@@ -15,6 +15,7 @@ const END_ID = 1;
 const MAX_TOKENS = 400;
 /** The longest answer takes seconds. */
 const TIMEOUT_MS = 300_000;
+const LOGPROB_TOLERANCE = 1e-3;
 const GREEDY: Sampling = { temperature: 0, topP: 1, seed: 0 };
 
 export async function referenceCases(): Promise<ReferenceCase[]> {
@@ -30,7 +31,7 @@ export function longAnswers(cases: readonly ReferenceCase[]): ReferenceCase[] {
 export interface Answer {
   tokens: number[];
   /** as it came: tokens, log probabilities and why it ended */
-  events: string;
+  events: readonly object[];
   /** from the first token to the last */
   decodeMs: number;
 }
@@ -49,7 +50,7 @@ export async function answer(
     sampling: { ...GREEDY, ...sampling },
   };
   const tokens: number[] = [];
-  const told: unknown[] = [];
+  const told: object[] = [];
   let [first, last] = [0, 0];
   for await (const event of controller.source.generate(request, AbortSignal.timeout(TIMEOUT_MS))) {
     last = performance.now();
@@ -58,12 +59,18 @@ export async function answer(
     told.push(own);
     if (event.token !== null) tokens.push(event.token);
   }
-  return { tokens, events: JSON.stringify(told, rounded), decodeMs: last - first };
+  return { tokens, events: told, decodeMs: last - first };
 }
 
-/** The last bits of a log probability depend on how many rows shared its step, as in any batch. */
-function rounded(key: string, value: unknown): unknown {
-  return key === 'logprob' && typeof value === 'number' ? Number(value.toFixed(4)) : value;
+/** Whether two answers told the same. The last bits of a log probability depend on how many rows shared its step, as in any batch. */
+export function isSame(one: unknown, other: unknown, key = ''): boolean {
+  if (key === 'logprob' && typeof one === 'number' && typeof other === 'number')
+    return Math.abs(one - other) <= LOGPROB_TOLERANCE;
+  if (typeof one !== 'object' || typeof other !== 'object' || !one || !other) return one === other;
+  const [entries, others] = [Object.entries(one), new Map(Object.entries(other))];
+  return (
+    entries.length === others.size && entries.every(([name, value]) => isSame(value, others.get(name), name))
+  );
 }
 
 /** Decoded tokens a second over several answers, one after the other. */

@@ -43,7 +43,7 @@ async function eventsOf(
 
 /** The last bits of a log probability depend on how many rows shared its step, as in any batch. */
 function rounded(key: string, value: unknown): unknown {
-  return key === 'logprob' && typeof value === 'number' ? Number(value.toFixed(4)) : value;
+  return key === 'logprob' && typeof value === 'number' ? Number(value.toFixed(3)) : value;
 }
 
 const isShort = ({ greedy_ids }: ReferenceCase) => greedy_ids.length > 25 && greedy_ids.length < 90;
