@@ -25,9 +25,15 @@ export class DraftHost {
     this.#host = new StageHost(credentials, rankHome, log, told, undefined, DRAFT_PROGRAM);
   }
 
-  /** What runs, for the hello to a controller; null for nothing. */
+  /**
+   * What runs, for the hello to a controller; null for nothing. Also what still loads: the controller may have begun another
+   * one elsewhere meanwhile, and ends only what it knows of.
+   */
   get held(): HeldStage | null {
-    return this.#host.held;
+    const { given } = this.#host;
+    if (!given) return null;
+    const { epoch, index, stageCount, range, modelFingerprint } = given;
+    return { epoch, index, stageCount, range, modelFingerprint };
   }
 
   /** @param hopHost where it listens for the first stage */

@@ -76,6 +76,11 @@ export class StageHost {
     return { epoch, index, stageCount, range, modelFingerprint };
   }
 
+  /** The place that it was given last, also while that is not taken yet; undefined for none. */
+  get given(): StageSpec | undefined {
+    return this.#stage?.spec;
+  }
+
   /** @param hopHost where a stage that is deployed listens for the one before it */
   handle(command: StageCommand, hopHost: string): void {
     if (command.kind === 'deploy') {
