@@ -4,7 +4,15 @@ import type { EspalierError } from '../../protocol/errors.ts';
 import type { Plan } from '../../protocol/plan.ts';
 import { beamCover, beamLayout, MAX_BEAM_NODES } from './beam.ts';
 import { bottleneckTimes, smallestFeasible } from './bottleneck.ts';
-import { apartRequest, apartTokenNs, asApart, asBeside, betterDraft, fastestApart } from './draft-place.ts';
+import {
+  apartRequest,
+  apartTokenNs,
+  asApart,
+  asBeside,
+  betterDraft,
+  fastestApart,
+  placeDraft,
+} from './draft-place.ts';
 import { coverExists, exactLayout, MAX_EXACT_NODES } from './exact.ts';
 import { heuristicLayout } from './heuristic.ts';
 import type { PlannerNode, PlanRequest } from './inputs.ts';
@@ -125,7 +133,11 @@ export function costOf(request: PlanRequest, plan: Plan): PlanCost | undefined {
   if (plan.draft?.place === 'apart' && request.card.draft) {
     const { draft: _, ...stages } = plan;
     const cost = costOf(apartRequest(request), stages);
-    return cost && { ...cost, tokenNs: apartTokenNs(request, plan, cost) };
+    if (!cost) return undefined;
+    const isThere = request.nodes.some(({ id }) => id === plan.draft?.nodeId);
+    // where its node is gone it runs elsewhere, as long as another one can
+    const drafted = isThere ? plan : placeDraft(request, stages, { keepsKv: true });
+    return { ...cost, tokenNs: drafted ? apartTokenNs(request, drafted, cost) : cost.sumNs };
   }
   const problem = problemOf(request, request.nodes);
   const order = plan.stages.map(({ nodeId }) => request.nodes.findIndex(({ id }) => id === nodeId));

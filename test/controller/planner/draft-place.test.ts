@@ -116,6 +116,21 @@ describe('the place of a draft', () => {
     }
   });
 
+  test('a plan whose draft lost its node costs what the best other place does, or what it does without guesses', () => {
+    const wish = { goal: 'latency', guessYield: 0.7 } as const;
+    const { plan } = found(request(three(), { ...wish, draftPlace: 'apart' }));
+    assert.equal(plan.draft?.nodeId, 'c');
+    const left = request(three().slice(0, 2), wish);
+    const elsewhere = found({ ...left, draftPlace: 'apart' });
+    assert.equal(elsewhere.plan.draft?.nodeId, 'b');
+    assert.equal(costOf(left, plan)?.tokenNs, elsewhere.tokenNs);
+    const tight = request([node('a'), node('b', { memoryBytes: 5 * GIB })], wish);
+    const alone = costOf(tight, plan);
+    assert.equal(alone?.tokenNs, alone?.sumNs);
+    assert.equal(solvePlan({ request: tight, before: plan }).better?.plan.draft?.place, 'head');
+    assert.equal(costOf(request([node('a')], wish), plan), undefined, 'a stage is gone, too');
+  });
+
   test('is told in the report, with what a guess takes and how far it is', () => {
     const asked = request(three());
     const { draft, leftOut } = planReport(asked, found(asked).plan);
