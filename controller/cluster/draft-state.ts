@@ -2,6 +2,7 @@
 import type { DraftStats } from '../../protocol/draft.ts';
 import type { HostPort } from '../../protocol/node.ts';
 import type { HopPath } from '../links/hop-path.ts';
+import type { IncidentOutcome } from './state.ts';
 
 export interface DeployedDraft {
   /** the draft's own: each start has a greater one */
@@ -64,4 +65,24 @@ export function endDrafts(
   const others = [...draft.held].filter((held) => held !== nodeId && nodes.get(held)?.connected);
   for (const other of others) draft.held.delete(other);
   return others.map((other) => ({ kind: 'draft-end', nodeId: other }));
+}
+
+/** The losses that are told of are over. */
+export function endIncidents(
+  draft: DraftState,
+  done: string,
+): { kind: 'incident-over'; outcome: IncidentOutcome }[] {
+  const { incidents: numbers } = draft;
+  if (numbers.length === 0) return [];
+  draft.incidents = [];
+  const pause = { planMs: undefined, loadMs: undefined, linkMs: undefined };
+  return [{ kind: 'incident-over', outcome: { numbers, outcome: 'serving', done, ...pause } }];
+}
+
+/** What was lost was another model's draft: the new one's is tried anywhere, at once. */
+export function forgetLosses(draft: DraftState, done: string): ReturnType<typeof endIncidents> {
+  draft.losses.clear();
+  draft.notBefore = 0;
+  draft.isMissed = false;
+  return endIncidents(draft, done);
 }

@@ -9,7 +9,7 @@ import { placeDraft } from '../planner/draft-place.ts';
 import { plannerNode } from '../planner/from-facts.ts';
 import { learnDraft } from '../planner/measurements.ts';
 import { requestOver, usableNodes } from './deploying.ts';
-import { type DeployedDraft, type DraftInput, endDrafts } from './draft-state.ts';
+import { type DeployedDraft, type DraftInput, endDrafts, endIncidents } from './draft-state.ts';
 import { type Cluster, type Deployment, type Effect, isServing, type KnownNode, nameOf } from './state.ts';
 
 /** The agents have deadlines for loading and dialling of their own; these are above them. */
@@ -32,7 +32,7 @@ export function keepDraft(cluster: Cluster, deployment: Deployment, now: number)
   if (plan.draft?.place !== 'apart') {
     draft.running = undefined;
     draft.isMissed = false;
-    return endDrafts(cluster, undefined);
+    return [...endDrafts(cluster, undefined), ...endIncidents(draft, 'the plan does without it')];
   }
   const { running } = draft;
   if (running?.stagesEpoch === stagesEpoch) {
@@ -95,7 +95,8 @@ export function draftTold(cluster: Cluster, input: DraftInput, now: number): Eff
         cluster.mistrust.waySilent(running.hopPath, now);
       return [];
     case 'draft-failed': {
-      cluster.draft.held.delete(running.nodeId);
+      // who refuses what is not newer keeps what he has
+      if (input.code !== 'old_epoch') cluster.draft.held.delete(running.nodeId);
       const code = isErrorCode(input.code) && input.code !== 'stage_lost' ? input.code : 'draft_lost';
       return lose(cluster, running, `${nameOf(cluster, running.nodeId)}: ${input.message}`, now, code);
     }
@@ -109,15 +110,17 @@ function learnFrom(cluster: Cluster, { nodeId }: DeployedDraft, stats: DraftStat
   if (guessMs > 0) learnDraft(cluster.measurements, cluster.card, plannerNode(known).chip, guessMs);
 }
 
-/** A draft that runs there already, perhaps of an earlier controller: the next one must be newer. */
+/**
+ * A draft that runs there already, perhaps of an earlier controller: the next one must be newer. Who tells of none may just
+ * be told to begin one: where nothing is wanted it is ended in any case, which costs a node without one nothing.
+ */
 export function draftNodeConnected(
   { draft }: Cluster,
   { node, draftEpoch }: { node: KnownNode; draftEpoch?: number | undefined },
 ): void {
-  const { id } = node.facts;
-  draft.epoch = Math.max(draft.epoch, draftEpoch ?? 0);
-  if (draftEpoch === undefined) draft.held.delete(id);
-  else draft.held.add(id);
+  if (draftEpoch === undefined) return;
+  draft.epoch = Math.max(draft.epoch, draftEpoch);
+  draft.held.add(node.facts.id);
 }
 
 export function draftNodeLost(
@@ -196,21 +199,17 @@ function lose(
 function nowDrafting(cluster: Cluster, { nodeId }: DeployedDraft): Effect[] {
   const { draft } = cluster;
   const text = `the draft guesses on ${nameOf(cluster, nodeId)}`;
-  const told: Effect[] = [{ kind: 'event', level: 'info', text }];
-  if (draft.incidents.length === 0) return told;
-  const numbers = draft.incidents;
-  draft.incidents = [];
-  const pause = { planMs: undefined, loadMs: undefined, linkMs: undefined };
-  const done = `${text}; no stream paused`;
-  return [...told, { kind: 'incident-over', outcome: { numbers, outcome: 'serving', done, ...pause } }];
+  return [{ kind: 'event', level: 'info', text }, ...endIncidents(draft, `${text}; no stream paused`)];
 }
 
-/** Said once. */
-function nowhere({ draft, card }: Cluster): Effect[] {
-  if (draft.isMissed) return [];
+/** Said once. What still runs somewhere ends: its node is drained, or lost too many of them. */
+function nowhere(cluster: Cluster): Effect[] {
+  const { draft, card } = cluster;
+  const ended = endDrafts(cluster, undefined);
+  if (draft.isMissed) return ended;
   draft.isMissed = true;
   const text = `no node can run the draft of ${card.id} now: it is guessed for without one`;
-  return [{ kind: 'event', level: 'warn', text }];
+  return [...ended, { kind: 'event', level: 'warn', text }];
 }
 
 function recentLosses({ draft }: Cluster, nodeId: string, now: number): number {

@@ -1,6 +1,7 @@
 // Another model takes the place of the one that is deployed: its stages end, and the next plan is for the new one. Requests
 // that come meanwhile wait for it, where the cluster has served before.
 import type { ModelCard, Plan } from '../../protocol/plan.ts';
+import { forgetLosses } from './draft-state.ts';
 import type { Cluster, Effect } from './state.ts';
 
 /** From now on the cluster's model is this one. What still runs of the old one fails: whoever asks for this has waited. */
@@ -14,9 +15,8 @@ export function modelChosen(
   }: { card: ModelCard; modelFingerprint: string; plan: Plan; guessYield?: number | undefined },
   now: number,
 ): Effect[] {
-  const effects: Effect[] = [
-    { kind: 'event', level: 'info', text: `${card.id} takes the place of ${cluster.card.id}` },
-  ];
+  const text = `${card.id} takes the place of ${cluster.card.id}`;
+  const effects: Effect[] = [{ kind: 'event', level: 'info', text }, ...forgetLosses(cluster.draft, text)];
   if (cluster.requests > 0) {
     const message = `${cluster.card.id} was replaced by ${card.id} while this request ran`;
     effects.push({ kind: 'fail-requests', code: 'not_ready', message });

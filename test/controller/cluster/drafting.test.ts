@@ -158,6 +158,64 @@ describe('a draft on a node of its own', () => {
     assert.deepEqual(told.wait(250), ['no draft on id-d', 'draft 10 on id-c']);
   });
 
+  test('a node that comes back while it loads is told that another one has it now, though it tells of none', () => {
+    const told = serving();
+    assert.deepEqual(told.wait(250), ['draft 1 on id-c']);
+    told.lose('c');
+    assert.deepEqual(told.wait(250), ['draft 2 on id-d']);
+    assert.deepEqual(told.join('c'), ['no draft on id-c']);
+    assert.deepEqual(told.wait(250), [], 'once');
+  });
+
+  test('who refuses an epoch that is not newer keeps the draft that he has, until it is ended', () => {
+    const told = serving();
+    told.wait(250);
+    const message = 'not newer';
+    told.tell({ kind: 'draft-failed', ...about(told, 'c'), code: 'old_epoch', message });
+    const drained = told.tell({ kind: 'drain', nodeId: 'id-c', now: false });
+    assert.deepEqual(drained, ['no draft on id-c', 'draft 2 on id-d']);
+  });
+
+  test('on a drained node it ends, also where no other one can run it', () => {
+    const told = drafting();
+    for (const name of ['d', 'b']) told.cluster.draft.losses.set(`id-${name}`, [0, 0, 0]);
+    assert.deepEqual(told.tell({ kind: 'drain', nodeId: 'id-c', now: true }), []);
+    assert.deepEqual(told.wait(250), ['no draft on id-c']);
+    assert.match(told.told.at(-1) ?? '', /no node can run the draft/);
+    const { length } = told.told;
+    assert.deepEqual(told.wait(250), []);
+    assert.equal(told.told.length, length, 'which is said once');
+  });
+
+  test('its incidents are over when the plan does without it', () => {
+    const told = drafting();
+    assert.deepEqual(fail(told, 'c'), ['incident 1']);
+    const { deployment } = told.cluster;
+    assert.ok(deployment?.plan.draft);
+    deployment.plan = {
+      ...deployment.plan,
+      draft: { ...deployment.plan.draft, place: 'head', nodeId: 'id-a' },
+    };
+    assert.deepEqual(told.wait(250), ['incident 1 over: serving']);
+    assert.deepEqual(told.wait(250), []);
+  });
+
+  test("its incidents are over with another model, whose draft is tried where the first one's was lost", () => {
+    const told = drafting();
+    for (let times = 1; times <= 3; times++) {
+      fail(told, 'c');
+      if (times < 3) told.wait(5_000);
+    }
+    const { deployment } = told.cluster;
+    assert.ok(deployment);
+    const card = { ...told.cluster.card, id: 'other' };
+    const plan = { ...deployment.plan, modelId: 'other' };
+    const effects = told.tell({ kind: 'model', card, modelFingerprint: 'other-files', plan });
+    assert.equal(effects[0], 'incident 1 and 2 and 3 over: serving');
+    told.bringUp('a', 'b');
+    assert.deepEqual(told.wait(0), ['draft 4 on id-c']);
+  });
+
   test('beside the first stage there is none to look after', () => {
     const told = story({ draftPlace: 'head' });
     for (const name of ['a', 'b', 'c', 'd']) told.join(name);
