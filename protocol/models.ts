@@ -113,6 +113,8 @@ export const PullProgress = z.object({
   id: z.string(),
   kind: z.enum(['pull', 'verify']),
   model: z.string(),
+  /** the name that it was asked for by: a folder's path stays here when `model` has become `local/…` */
+  asked: z.string(),
   commit: z.string(),
   state: z.enum(['describing', 'verifying', 'pulling', 'done', 'failed', 'cancelled']),
   /** the registered code and the sentence of what ended it; null otherwise */

@@ -219,6 +219,7 @@ export class ModelStore {
     { model, revision = 'main' }: PullRequest,
     isFolder: boolean,
   ): Promise<ModelDescription> {
+    if (model.startsWith(LOCAL)) return this.#imported(model);
     const { asks } = this.#deps.nodes;
     const { signal } = abort;
     const asked = isFolder
@@ -228,6 +229,14 @@ export class ModelStore {
           timeoutMs: STORE_DESCRIBE_TIMEOUT_MS,
         });
     return (await this.#asked(nodeId, asked)).model;
+  }
+
+  /** A folder's model, which the hub has not, and whose name is not the hub's to know. @throws EspalierError model_not_stored */
+  async #imported(model: string): Promise<ModelDescription> {
+    const shelved = await this.#deps.shelf.find(model);
+    if (shelved) return shelved;
+    const message = `there is no stored model "${model}", and the hub has none of a folder: pull the folder by its absolute path`;
+    throw new EspalierError('model_not_stored', message);
   }
 
   /** Stages that are deployed are of one commit, and are deployed again of the same. @throws EspalierError model_in_use */

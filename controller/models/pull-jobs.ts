@@ -38,9 +38,10 @@ export class PullJobs {
     return this.#jobs.filter(({ isShown }) => isShown).map((job) => this.picture(job));
   }
 
-  /** The one of a model that runs. */
+  /** The one of a model that runs, by the model's name or by what it was asked for as. */
   running(model: string): Job | undefined {
-    return this.#jobs.find(({ progress }) => progress.model === model && isRunning(progress));
+    const isOf = ({ model: name, asked }: PullProgress) => name === model || asked === model;
+    return this.#jobs.find(({ progress }) => isOf(progress) && isRunning(progress));
   }
 
   /** Begins one. @param isShown whether people see it from the beginning */
@@ -49,6 +50,7 @@ export class PullJobs {
       id: randomUUID(),
       kind,
       model,
+      asked: model,
       commit: '',
       state: 'describing',
       failure: null,

@@ -28,7 +28,7 @@ export const pull: Step = async (context) => {
 async function endOthers(model: string, { talk, actions }: StepContext): Promise<void> {
   if (talk.isUnattended) return;
   for (const other of await actions.pulls()) {
-    if (other.model === model || other.kind !== 'pull') continue;
+    if (other.model === model || other.asked === model || other.kind !== 'pull') continue;
     talk.show([
       ...linesOf([printable(pullLine(other))]),
       BLANK,

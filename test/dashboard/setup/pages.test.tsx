@@ -35,6 +35,7 @@ const PULL: PullProgress = {
   id: 'one',
   kind: 'pull',
   model: 'mlx-community/DeepSeek-R1-0528-4bit',
+  asked: 'mlx-community/DeepSeek-R1-0528-4bit',
   commit: '0'.repeat(40),
   state: 'pulling',
   failure: null,

@@ -43,6 +43,7 @@ const IDLE_PULL: PullProgress = {
   id: 'one',
   kind: 'pull',
   model: 'a/old',
+  asked: 'a/old',
   commit: '',
   state: 'pulling',
   failure: null,
@@ -270,6 +271,21 @@ describe('by keys', () => {
     key('enter'); // without it
     await shows('The cluster serves.');
     assert.deepEqual(states.at(-1)?.done.includes('model'), false);
+    key('ctrlC');
+    assert.equal(await ended, 'left');
+  });
+
+  test('the pull of a folder that was begun before is not another model’s', async () => {
+    const { actions, done } = fakeActions();
+    const { ended, shows, key } = onScreen(
+      {
+        ...actions,
+        pulls: async () => [{ ...IDLE_PULL, model: 'local/r1', asked: '/models/r1' }],
+      },
+      { ...FRESH, at: 'pull', answers: { role: 'controller', model: '/models/r1' } },
+    );
+    await shows('The cluster serves.');
+    assert.deepEqual(done, ['pull /models/r1', 'use local/r1']);
     key('ctrlC');
     assert.equal(await ended, 'left');
   });

@@ -11,6 +11,7 @@ const pull: PullProgress = {
   id: 'one',
   kind: 'pull',
   model: 'mlx-community/DeepSeek-R1-4bit',
+  asked: 'mlx-community/DeepSeek-R1-4bit',
   commit: '0123456789abcdef0123456789abcdef01234567',
   state: 'pulling',
   failure: null,
