@@ -28,6 +28,9 @@ export async function followSwitch(
     const { failure } = deployment;
     if (!isChosen && deployment.switchingTo === null && failure)
       throw new EspalierError(isErrorCode(failure.code) ? failure.code : 'internal', failure.message);
+    // somebody else's switch came after this one, which nothing brings back
+    if (!isChosen && deployment.switchingTo === null)
+      throw new EspalierError('not_ready', `${deployment.model} is deployed instead of ${model}`);
     if (isChosen && status.state === 'degraded')
       throw new EspalierError('not_ready', `${model} is not served: ${status.reason ?? 'no reason is told'}`);
     onWait(isChosen ? (status.reason ?? 'deploying') : `preparing ${model}`);
