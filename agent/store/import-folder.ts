@@ -42,6 +42,14 @@ export async function importFolder(
   return described.data;
 }
 
+/** Whether the folder has a draft of its own, which is not imported: a store's models are files without folders. */
+export function hasOwnDraft(folder: string): Promise<boolean> {
+  return stat(join(folder, 'draft', 'config.json')).then(
+    (info) => info.isFile(),
+    () => false,
+  );
+}
+
 /** `local/NAME`, with what the hub's names do not have left out. */
 function repoOf(folder: string): string {
   const name = basename(folder)

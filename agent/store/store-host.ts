@@ -12,7 +12,7 @@ import { FETCH_TIMES, type FetchTimes, fetchBlob } from './fetch-blob.ts';
 import { FileServer } from './file-server.ts';
 import { Hub } from './hub.ts';
 import type { HubSettings } from './hub-settings.ts';
-import { importFolder } from './import-folder.ts';
+import { hasOwnDraft, importFolder } from './import-folder.ts';
 import { nodeSource } from './node-source.ts';
 import { RateLimit } from './rate-limit.ts';
 
@@ -124,6 +124,10 @@ export class StoreHost {
           onProgress(read);
         };
         const model = await importFolder(this.#cache, question.folder, count, signal);
+        if (await hasOwnDraft(question.folder))
+          this.#options.log.warn(
+            `${question.folder} has a draft of its own, which is not stored with it: name it with --draft DIR`,
+          );
         return { kind: 'store-described', askId, model };
       }
       case 'store-holds':
