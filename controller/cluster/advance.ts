@@ -6,7 +6,7 @@ import { plannerNode } from '../planner/from-facts.ts';
 import { learn, learnDraft } from '../planner/measurements.ts';
 import { linkWhenLoaded, nowServing, reconsider, tryToPlan } from './deploying.ts';
 import { draftNodeConnected, draftNodeLost, draftTold, keepDraft } from './drafting.ts';
-import { drain, moveFromDrained, undrain } from './draining.ts';
+import { drain, leaveFetch, moveFromDrained, undrain } from './draining.ts';
 import { nodeEngine } from './engine.ts';
 import {
   deployFailed,
@@ -214,6 +214,7 @@ function tick(cluster: Cluster, now: number): Effect[] {
   if (!deployment) return tryToPlan(cluster, now);
   const lost = [...silentStage(cluster, deployment, now), ...lateDeployment(cluster, deployment, now)];
   if (lost.length > 0) return lost;
+  if (deployment.loadingSince === undefined) return leaveFetch(cluster, deployment, now);
   if (!isServing(deployment)) return [];
   const drafting = keepDraft(cluster, deployment, now);
   const moving = moveFromDrained(cluster, deployment, now) ?? reconsider(cluster, deployment, now);

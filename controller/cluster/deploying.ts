@@ -40,12 +40,8 @@ export function tryToPlan(cluster: Cluster, now: number): Effect[] {
   if (now < cluster.planNotBefore) return [];
   if (connectedNodes(cluster).length === 0) return nobodyLeft(cluster, now);
   if (waitsForEngine(cluster, isRecovering(cluster), now)) return [];
-  const isWorthIt = cluster.failures <= MAX_TRIES;
-  const again =
-    isWorthIt && cluster.previous && canDeployAgain(cluster, cluster.previous, now)
-      ? cluster.previous
-      : undefined;
-  if (again) return deploy(cluster, again.plan, now);
+  const again = deployAgain(cluster, now);
+  if (again) return deploy(cluster, again, now);
   const isFirst = !cluster.hasServed;
   if (isFirst && cluster.previous && now - (cluster.firstNodeAt ?? now) < ADOPT_WAIT_MS) return [];
   if (!isRecovering(cluster) && !isSettled(cluster, now)) return [];
@@ -56,6 +52,14 @@ export function tryToPlan(cluster: Cluster, now: number): Effect[] {
     if (!(error instanceof EspalierError)) throw error;
     return impossible(cluster, error);
   }
+}
+
+/** The plan that served before, where it is worth another try. */
+export function deployAgain(cluster: Cluster, now: number): Plan | undefined {
+  const { previous, failures } = cluster;
+  return previous && failures <= MAX_TRIES && canDeployAgain(cluster, previous, now)
+    ? previous.plan
+    : undefined;
 }
 
 /** Whoever waits is told, after a moment in which the network itself may come back. */

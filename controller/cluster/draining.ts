@@ -2,8 +2,8 @@
 // soon as no request is disturbed or at once. What the others cannot hold stays where it is, and that is said.
 import { EspalierError } from '../../protocol/errors.ts';
 import type { Plan } from '../../protocol/plan.ts';
-import { deploy, isIdle, requestOver, usableNodes } from './deploying.ts';
-import { type Cluster, type Deployment, type Effect, nameOf } from './state.ts';
+import { deploy, deployAgain, isIdle, requestOver, usableNodes } from './deploying.ts';
+import { type Cluster, type Deployment, type Effect, isServing, nameOf } from './state.ts';
 
 export function drain(cluster: Cluster, { nodeId, now }: { nodeId: string; now: boolean }): Effect[] {
   cluster.drainNow ||= now;
@@ -29,7 +29,8 @@ export function moveFromDrained(cluster: Cluster, deployment: Deployment, now: n
     cluster.drainNow = false;
     return undefined;
   }
-  if (!cluster.drainNow && !isIdle(cluster, now)) return [];
+  // requests that wait for files are not disturbed
+  if (isServing(deployment) && !cluster.drainNow && !isIdle(cluster, now)) return [];
   const names = leaving.map(({ nodeId }) => nameOf(cluster, nodeId)).join(' and ');
   let plan: Plan | undefined;
   try {
@@ -49,6 +50,26 @@ export function moveFromDrained(cluster: Cluster, deployment: Deployment, now: n
       ? [{ kind: 'suspend-requests', why: `the stage on ${names} moves to another node`, crashed: false }]
       : [];
   return [...suspended, ...deploy(cluster, plan, now)];
+}
+
+/**
+ * Files may be hours on their way: what served before is gone back to once it can be, and drained nodes are done without.
+ */
+export function leaveFetch(cluster: Cluster, deployment: Deployment, now: number): Effect[] {
+  // what took the place of a plan that served well is better than that one
+  const isMakeshift = cluster.lost !== undefined || !cluster.hasServed;
+  const again = isMakeshift ? deployAgain(cluster, now) : undefined;
+  if (again && !hasSamePlaces(again, deployment.plan)) {
+    cluster.deployment = undefined;
+    return deploy(cluster, again, now);
+  }
+  return moveFromDrained(cluster, deployment, now) ?? [];
+}
+
+function hasSamePlaces(one: Plan, other: Plan): boolean {
+  const places = ({ stages }: Plan) =>
+    stages.map(({ nodeId, range }) => `${nodeId} ${range.start}-${range.end}`).join();
+  return places(one) === places(other);
 }
 
 /** @returns undefined while it is thought about. @throws EspalierError where the others cannot hold the model */

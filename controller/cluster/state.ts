@@ -132,6 +132,9 @@ export interface Cluster {
   drainNow: boolean;
 }
 
+/** A look at what the nodes hold takes less; from then on, files are on their way. */
+const FETCH_LOOK_MS = 5_000;
+
 export type ClusterInput =
   /** `draftEpoch`: of the draft that it runs already */
   | { kind: 'node-connected'; node: KnownNode; held: HeldStage | null; draftEpoch?: number }
@@ -311,6 +314,15 @@ export function isServing(deployment: Deployment): boolean {
 export function isRecovering({ lost, hasServed, deployment }: Cluster): boolean {
   return (
     hasServed && (lost !== undefined || deployment !== undefined) && !(deployment && isServing(deployment))
+  );
+}
+
+/** Files are on their way, which may take hours: nobody new waits for that. */
+export function isFetching({ deployment }: Cluster, now: number): boolean {
+  return (
+    deployment !== undefined &&
+    deployment.loadingSince === undefined &&
+    now - deployment.since >= FETCH_LOOK_MS
   );
 }
 

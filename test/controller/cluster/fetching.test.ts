@@ -1,7 +1,7 @@
 // Deployments whose files are fetched first, by transcripts: how long that may take, and who is to blame where it fails.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { clusterReason, clusterState } from '../../../controller/cluster/state.ts';
+import { clusterReason, clusterState, isFetching } from '../../../controller/cluster/state.ts';
 import type { ErrorCode } from '../../../protocol/errors.ts';
 import { Story } from './story.ts';
 
@@ -68,4 +68,58 @@ test('what is told of a deployment that is no more changes nothing', () => {
   const old = { epoch: 1, nodeId: 'id-a', code: 'not_ready', message: 'another plan was made' } as const;
   assert.deepEqual(story.tell({ kind: 'deploy-failed', ...old }), []);
   assert.deepEqual(story.bringUp('a'), ['save 2', 'incident 1 over: serving']);
+});
+
+/** Three that served; c is lost, and what the other two need in its place is on its way. */
+function fetchingInItsPlace(): Story {
+  const story = new Story({ wantedNodes: 3 });
+  story.serve('a', 'b', 'c');
+  story.requests(1);
+  story.lose('c');
+  assert.deepEqual(story.wait(1_100), ['deploy 2: id-a 0-6, id-b 6-12']);
+  story.tell({ kind: 'fetching', epoch: 2 });
+  assert.deepEqual(story.wait(60_000), []);
+  return story;
+}
+
+test('a lost node that is back while files are fetched in its place ends that: the plan that served is deployed', () => {
+  const story = fetchingInItsPlace();
+  assert.deepEqual(story.join('c', { bootId: 'boot-2' }), ['deploy 3: id-a 0-4, id-b 4-8, id-c 8-12']);
+  story.tell({ kind: 'fetching', epoch: 3 });
+  assert.deepEqual(story.wait(HOUR_MS), []);
+});
+
+test('a node that is drained while files are fetched is done without at once', () => {
+  const story = fetchingInItsPlace();
+  assert.deepEqual(story.tell({ kind: 'drain', nodeId: 'id-b', now: true }), [
+    'suspend-requests',
+    'undeploy 2 on id-b',
+    'deploy 3: id-a 0-12',
+  ]);
+});
+
+test('only files that are on their way for a while are said to be: a look at what is there is none', () => {
+  const story = fetchingInItsPlace();
+  assert.equal(isFetching(story.cluster, story.now), true);
+  story.join('c');
+  story.tell({ kind: 'fetching', epoch: 3 });
+  assert.equal(isFetching(story.cluster, story.now), false);
+  assert.equal(isFetching(story.cluster, story.now + 5_000), true);
+  story.tell({ kind: 'fetched', epoch: 3 });
+  assert.equal(isFetching(story.cluster, story.now + 5_000), false);
+});
+
+test('files of a better plan are waited for: what it took the place of would be left again', () => {
+  const story = new Story();
+  story.join('a');
+  assert.deepEqual(story.wait(3_100), ['deploy 1: id-a 0-12']);
+  story.bringUp('a');
+  story.join('b');
+  assert.deepEqual(story.tell({ kind: 'drain', nodeId: 'id-a', now: true }), [
+    'undeploy 1 on id-a',
+    'deploy 2: id-b 0-12',
+  ]);
+  story.tell({ kind: 'fetching', epoch: 2 });
+  assert.deepEqual(story.tell({ kind: 'undrain', nodeId: 'id-a' }), []);
+  assert.deepEqual(story.wait(HOUR_MS), []);
 });
