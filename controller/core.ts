@@ -15,6 +15,7 @@ import {
   type ClusterInput,
   clusterReason,
   type Deployment,
+  isFetching,
   isRecovering,
   isServing,
   type SavedDeployment,
@@ -184,7 +185,8 @@ export class Core {
       {
         maxSessions,
         readiness: () => {
-          if (!this.#isStopping && isRecovering(this.#cluster)) return 'recovering';
+          const isFetchOn = isFetching(this.#cluster, performance.now());
+          if (!this.#isStopping && !isFetchOn && isRecovering(this.#cluster)) return 'recovering';
           this.#assertServing();
           return 'serving';
         },
@@ -220,7 +222,7 @@ export class Core {
       this.#log,
     );
     this.#ticker = setInterval(() => {
-      this.requests.checkDeadlines();
+      this.requests.checkDeadlines(clusterReason(this.#cluster));
       this.#history.count(this.requests.tokensTotal, performance.now());
       this.#heart.take({ kind: 'tick' });
       this.links.tick();

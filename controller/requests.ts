@@ -242,13 +242,13 @@ export class Requests implements TokenSource {
     for (const live of this.#live.values()) live.lastProgressAt = now;
   }
 
-  /** Ends what has stood still for too long. */
-  checkDeadlines(): void {
+  /** Ends what has stood still for too long. @param reason why the cluster does not serve */
+  checkDeadlines(reason: string | null): void {
     const now = performance.now();
     for (const live of this.#live.values()) {
       if (live.suspendedSince !== undefined) {
         if (now - live.suspendedSince < RECOVERY_TIMEOUT_MS) continue;
-        const waited = `the cluster did not recover within ${RECOVERY_TIMEOUT_MS / 1000} s`;
+        const waited = `the cluster did not recover within ${RECOVERY_TIMEOUT_MS / 1000} s${reason === null ? '' : `: ${reason}`}`;
         this.#end(live, new EspalierError('stage_lost', waited));
       } else if (now - live.lastProgressAt >= REQUEST_PROGRESS_TIMEOUT_MS) {
         const stood = `no stage has made a step for ${REQUEST_PROGRESS_TIMEOUT_MS / 1000} s`;

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { Requests } from '../../controller/requests.ts';
 import { EspalierError } from '../../protocol/errors.ts';
 import type { GenerateRequest, TokenEvent } from '../../protocol/generate.ts';
+import { RECOVERY_TIMEOUT_MS } from '../../protocol/limits.ts';
 import { GREEDY } from '../support/sampling.ts';
 
 const WANTED = { promptIds: [1, 2], maxTokens: 9, stopIds: [], sampling: GREEDY };
@@ -219,4 +220,14 @@ test('an operator cancels one request: the stages stop, its client is told why, 
   assert.equal(requests.cancel(second?.id ?? ''), false);
   requests.receive([{ ...token(0, 'stop'), requestId: sent[0]?.requestId ?? '' }]);
   assert.deepEqual(await wanted, [null]);
+});
+
+test('who has waited too long for the cluster is told why it does not serve', async (t) => {
+  const { requests, state } = setUp();
+  state.readiness = 'recovering';
+  const answer = collect(requests.generate(WANTED, new AbortController().signal));
+  const later = performance.now() + RECOVERY_TIMEOUT_MS + 1;
+  t.mock.method(performance, 'now', () => later);
+  requests.checkDeadlines('the files are on their way');
+  await assert.rejects(answer, /did not recover within 960 s: the files are on their way/);
 });
