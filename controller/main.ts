@@ -55,7 +55,7 @@ export async function startController(options: ControllerOptions): Promise<Runni
   const tokens = new JoinTokens(options.home, identity.fingerprint);
   const shelf = new Shelf(options.home);
   const { current, folder } = await firstModels(options, shelf, (repo, plan) =>
-    models.store.ensure(repo, plan),
+    models.store.ensureDeployed(repo, plan),
   );
   const { card, place, note } = current;
   if (note !== undefined) log.warn(note);

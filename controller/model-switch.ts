@@ -262,6 +262,7 @@ export class ModelSwitch {
       if (!next || this.#isStopping) return;
       const before = this.#current;
       this.#current = next;
+      this.store.leaveDeployed();
       core.deployModel(next.card, next.place, plan, next.guessYield);
       if (before !== this.#folder) await before.text.close();
       await shelf.setLastUsed(shelved?.repo);
@@ -317,7 +318,7 @@ export class ModelSwitch {
   }
 
   #stored({ repo, commit }: { repo: string; commit: string }): NonNullable<ModelPlace['stored']> {
-    return { ref: { repo, commit }, ensure: (plan) => this.store.ensure(repo, plan) };
+    return { ref: { repo, commit }, ensure: (plan) => this.store.ensureDeployed(repo, plan) };
   }
 
   async #target(name: string): Promise<Target> {

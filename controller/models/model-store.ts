@@ -50,6 +50,8 @@ export class ModelStore {
   readonly #jobs: PullJobs;
   /** what brings files for a deployment, by model */
   readonly #ensuring = new Map<string, Job>();
+  /** of these, the one of the model that is deployed */
+  #deploying: Job | undefined;
   /** what models were pulled for since this controller began */
   readonly #plans = new Map<string, Plan>();
 
@@ -138,27 +140,26 @@ export class ModelStore {
    * @param plan that is to be deployed
    * @throws EspalierError as a pull fails; NodeFault where one node is to blame
    */
-  async ensure(repo: string, plan: PlanOfFiles): Promise<void> {
-    const model = await this.find(repo);
-    // an older plan's: what it has begun to fetch is gone on with
-    this.#ensuring.get(repo)?.abort.abort(new EspalierError('not_ready', 'another plan was made'));
-    const job = this.#jobs.begin('pull', repo, false, async (own) => {
-      own.progress.state = 'pulling';
-      own.progress.commit = model.commit;
-      const folder = await this.#deps.shelf.open(model);
-      await this.#fetchAll(own, model, folder, plan, { replicas: 1 });
-    });
-    this.#ensuring.set(repo, job);
-    await job.done;
-    if (this.#ensuring.get(repo) === job) this.#ensuring.delete(repo);
-    if (job.progress.state === 'done') return;
-    throw job.error ?? new EspalierError('not_ready', `the files of ${repo} are not fetched any more`);
+  ensure(repo: string, plan: PlanOfFiles): Promise<void> {
+    return this.#ensure(repo, plan, false);
   }
 
-  /** Ends a pull; what has come stays, and the next one goes on from there. @throws EspalierError not_found */
+  /** The same for a deployment in force: who ends its fetch ends nothing, for it would only be begun anew. */
+  ensureDeployed(repo: string, plan: PlanOfFiles): Promise<void> {
+    return this.#ensure(repo, plan, true);
+  }
+
+  /** Another model takes the place of the deployed one, whose files nobody waits for any more. */
+  leaveDeployed(): void {
+    this.#deploying?.abort.abort(new EspalierError('not_ready', 'another model is deployed'));
+  }
+
+  /** Ends a pull; what has come stays, and the next one goes on from there. @throws EspalierError not_found, model_in_use */
   cancel(model: string): PullProgress {
     const job = this.#jobs.running(model);
     if (!job) throw new EspalierError('not_found', `there is no pull of "${model.slice(0, 200)}" that runs`);
+    if (job === this.#deploying)
+      throw new EspalierError('model_in_use', `${model} is being deployed; deploy another one first`);
     job.abort.abort(new EspalierError('not_ready', 'it was cancelled'));
     job.progress.state = 'cancelled';
     return this.#jobs.picture(job);
@@ -205,6 +206,25 @@ export class ModelStore {
   /** Ends all that runs. */
   stop(): void {
     this.#jobs.stop();
+  }
+
+  async #ensure(repo: string, plan: PlanOfFiles, isDeployed: boolean): Promise<void> {
+    const model = await this.find(repo);
+    // an older plan's: what it has begun to fetch is gone on with
+    this.#ensuring.get(repo)?.abort.abort(new EspalierError('not_ready', 'another plan was made'));
+    const job = this.#jobs.begin('pull', repo, false, async (own) => {
+      own.progress.state = 'pulling';
+      own.progress.commit = model.commit;
+      const folder = await this.#deps.shelf.open(model);
+      await this.#fetchAll(own, model, folder, plan, { replicas: 1 });
+    });
+    this.#ensuring.set(repo, job);
+    if (isDeployed) this.#deploying = job;
+    await job.done;
+    if (this.#ensuring.get(repo) === job) this.#ensuring.delete(repo);
+    if (this.#deploying === job) this.#deploying = undefined;
+    if (job.progress.state === 'done') return;
+    throw job.error ?? new EspalierError('not_ready', `the files of ${repo} are not fetched any more`);
   }
 
   async #planFor({ repo }: Shelved, folder: ModelFolder): Promise<Plan> {
