@@ -1,6 +1,5 @@
 // Keeps a draft running on a node of its own while the stages serve: where the plan has it, or elsewhere where that fails.
 // Whatever becomes of it, the stages and their requests are left alone.
-
 import type { DraftStats } from '../../protocol/draft.ts';
 import { ERRORS, type ErrorCode, isErrorCode } from '../../protocol/errors.ts';
 import { LINK_TIMEOUT_MS, LOAD_TIMEOUT_MS } from '../../protocol/limits.ts';

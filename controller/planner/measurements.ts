@@ -77,7 +77,6 @@ export function learn(
   after: StageStats,
 ): boolean {
   const key = keyOf(node.chip, card);
-  if (isFull(measurements, key)) return false;
   let hasLearnt = false;
   const note = (
     field: keyof LayerTimes,
@@ -86,8 +85,9 @@ export function learn(
   ) => {
     const factor = stageMs === undefined ? undefined : factorOf(range, stageMs, estimateOf);
     if (factor === undefined) return;
+    const entry = entryOf(measurements, key);
+    if (!entry) return;
     hasLearnt = true;
-    const entry = entryOf(measurements, key) ?? {};
     for (const kind of kindsIn(card, range)) {
       const times = entry[kind] ?? {};
       entry[kind] = times;
@@ -150,13 +150,9 @@ function layerOf(card: ModelCard, kind: LayerKind): number {
   return Math.max(0, card.layerKinds.indexOf(kind));
 }
 
-function isFull(measurements: Measurements, key: string): boolean {
-  return !(key in measurements) && Object.keys(measurements).length >= MAX_ENTRIES;
-}
-
 /** @returns undefined where there are too many */
 function entryOf(measurements: Measurements, key: string): Measurements[string] | undefined {
-  if (isFull(measurements, key)) return undefined;
+  if (!(key in measurements) && Object.keys(measurements).length >= MAX_ENTRIES) return undefined;
   measurements[key] ??= {};
   return measurements[key];
 }
